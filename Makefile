@@ -1,0 +1,36 @@
+# Two commands set everything up on a fresh Debian 12 with Swift 6.3: `make demo` and `make test`.
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+SWIFT_BUILD := swift build -c release
+BIN := .build/release
+
+.PHONY: build demo test bench acceptance install dependencies clean
+
+dependencies:
+	@.ci/install-dependencies
+
+build: dependencies
+	@$(SWIFT_BUILD) --product isa_ops
+	@$(SWIFT_BUILD) --product isa-patch
+
+demo: build
+	@Adapters/sample-editor/demo.sh
+
+test: dependencies
+	@Tests/run-tests
+
+bench: build
+	@$(BIN)/isa-patch bench attention
+
+# What an issue must show, as a table: make acceptance ISSUE=8 [QUICK=1]
+acceptance: build
+	@Tests/Acceptance/acceptance "$(ISSUE)"
+
+install: build
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib" "$(DESTDIR)$(PREFIX)/share/isa-patch"
+	install -m 755 $(BIN)/isa-patch "$(DESTDIR)$(PREFIX)/bin/isa-patch"
+	install -m 755 $(BIN)/libisa_ops.so "$(DESTDIR)$(PREFIX)/lib/libisa_ops.so"
+	cp -r Adapters Calibration "$(DESTDIR)$(PREFIX)/share/isa-patch/"
+
+clean:
+	rm -rf .build .demo
