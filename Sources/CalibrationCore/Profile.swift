@@ -1,0 +1,160 @@
+import Foundation
+import SparseAttention
+
+/// `X.isa.json`: what calibration decided, for which model, from what, and what it measured.
+public struct Profile: Equatable, Codable, Sendable {
+  public static let currentSchema = "isa-patch/profile/1"
+
+  public var schema = Profile.currentSchema
+  /// Version of the tool that wrote it.
+  public var tool: String
+  /// The machine's processor, as measured speeds hold for it alone.
+  public var machine: String
+  public var modelSHA256: String
+  /// Of the graph without its weights: the same for fine-tuned siblings.
+  public var graphSHA256: String
+  public var recipe: Recipe
+  public var target: TargetRecord
+  public var achieved: Achieved
+  public var holdOut: Achieved?
+  /// The dial: operating points in order of their number, the chosen one first.
+  public var qualities: [Quality]
+  public var sites: [SiteRecord]
+
+  public struct Recipe: Equatable, Codable, Sendable {
+    public var clips: [ClipRecord]
+    public var holdOut: [ClipRecord]
+    public var edits: [Int]
+    public var seeds: [UInt64]
+    public var steps: Int
+    public var frames: Int
+    public var width: Int
+    public var height: Int
+    public var threads: Int
+    public var compute: String
+  }
+
+  public struct ClipRecord: Equatable, Codable, Sendable {
+    public var name: String
+    public var sha256: String
+    public init(name: String, sha256: String) {
+      self.name = name
+      self.sha256 = sha256
+    }
+  }
+
+  public struct TargetRecord: Equatable, Codable, Sendable {
+    public var kind: String
+    public var value: Double
+    public var met: Bool
+    public init(kind: String, value: Double, met: Bool) {
+      self.kind = kind
+      self.value = value
+      self.met = met
+    }
+  }
+
+  /// What whole-clip runs at the chosen point gave.
+  public struct Achieved: Equatable, Codable, Sendable {
+    public var worstPSNR: Double
+    public var executedDensity: Double
+    public var stepSeconds: Double
+    public var exactStepSeconds: Double
+    public var cases: [CaseMeasurement]
+
+    public init(_ m: RungMeasurement, exactStepSeconds: Double) {
+      worstPSNR = m.worstPSNR.isFinite ? m.worstPSNR : 999
+      executedDensity = m.meanDensity
+      stepSeconds = m.stepSeconds
+      self.exactStepSeconds = exactStepSeconds
+      cases = m.cases
+    }
+  }
+
+  /// One position of the quality dial, measured on the calibration cases.
+  public struct Quality: Equatable, Codable, Sendable {
+    /// The operating point in the model.
+    public var point: Int
+    /// Threshold on the gap; absent for exact attention.
+    public var threshold: Float?
+    /// Worst PSNR in dB over the calibration cases; absent for exact attention.
+    public var worstPSNR: Double?
+    public var executedDensity: Double
+    public init(point: Int, threshold: Float?, worstPSNR: Double?, executedDensity: Double) {
+      self.point = point
+      self.threshold = threshold
+      self.worstPSNR = worstPSNR
+      self.executedDensity = executedDensity
+    }
+  }
+
+  /// The policies of one site.
+  public struct SiteRecord: Equatable, Codable, Sendable {
+    public var name: String
+    public var heads: Int
+    public var blockQ: Int
+    public var blockK: Int
+    /// [frames, rows, columns]; absent for sequence order.
+    public var tile: [Int]?
+    public var compute: String
+    /// [points], each a list of runs of heads with one policy.
+    public var points: [[HeadRun]]
+  }
+
+  /// Consecutive heads that share a policy.
+  public struct HeadRun: Equatable, Codable, Sendable {
+    public var heads: Int
+    public var policy: PolicyRecord
+  }
+
+  public init(
+    tool: String, machine: String, modelSHA256: String, graphSHA256: String, recipe: Recipe, target: TargetRecord,
+    achieved: Achieved, holdOut: Achieved?, qualities: [Quality], sites: [SiteRecord]
+  ) {
+    self.tool = tool
+    self.machine = machine
+    self.modelSHA256 = modelSHA256
+    self.graphSHA256 = graphSHA256
+    self.recipe = recipe
+    self.target = target
+    self.achieved = achieved
+    self.holdOut = holdOut
+    self.qualities = qualities
+    self.sites = sites
+  }
+
+  /// Stable key order, so that two profiles can be compared line by line.
+  public func encoded() throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    return try encoder.encode(self) + Data("\n".utf8)
+  }
+
+  /// - Throws: `CalibrationError` where the file is no profile of this version.
+  public static func decoded(_ data: Data, file: String) throws(CalibrationError) -> Profile {
+    struct Header: Decodable { var schema: String }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    guard let header = try? decoder.decode(Header.self, from: data) else {
+      throw .malformed(file: file, reason: "no JSON document with a schema")
+    }
+    guard header.schema == currentSchema else { throw .unsupportedSchema(file: file, found: header.schema) }
+    do {
+      return try decoder.decode(Profile.self, from: data)
+    } catch DecodingError.keyNotFound(let key, let context) {
+      throw .malformed(file: file, reason: "key \(key.stringValue) is missing at \(path(context))")
+    } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
+      DecodingError.dataCorrupted(let context)
+    {
+      throw .malformed(file: file, reason: "a value at \(path(context)) is of the wrong kind")
+    } catch {
+      throw .malformed(file: file, reason: "\(error)")
+    }
+  }
+
+  private static func path(_ context: DecodingError.Context) -> String {
+    let keys = context.codingPath.map(\.stringValue).joined(separator: ".")
+    return keys.isEmpty ? "the top" : keys
+  }
+}

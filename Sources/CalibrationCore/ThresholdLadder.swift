@@ -1,0 +1,40 @@
+import SparseAttention
+
+/// The thresholds on the gap that calibration chooses from: a geometric ladder, finest first.
+///
+/// A rung is one threshold for every site; four rungs make a factor of two. The gap of a pair of blocks is a share of
+/// a query's attention mass, so it lies between 0 and 1, and thresholds found in practice between 1e-4 and 0.1.
+public struct ThresholdLadder: Equatable, Sendable {
+  /// The smallest threshold: lists the most, errs the least.
+  public var finest: Double
+  /// Factor from one rung to the next.
+  public var ratio: Double
+  public var count: Int
+
+  public init(finest: Double = 0x1p-15, ratio: Double = 1.189207115002721, count: Int = 49) {
+    self.finest = finest
+    self.ratio = ratio
+    self.count = max(1, count)
+  }
+
+  /// The threshold of rung 0 ..< count, as the operator stores it.
+  public func threshold(_ rung: Int) -> Float {
+    var value = finest
+    for _ in 0..<max(0, rung) { value *= ratio }
+    return Float(value)
+  }
+
+  /// What a rung asks of every head: list each pair of blocks whose Taylor term would lose that much mass.
+  public func policy(_ rung: Int) -> Policy {
+    Policy(select: .threshold(threshold(rung)), rank: .gap, taylor: .zeroth)
+  }
+
+  /// The ladder as operating points of a site: point 0 is exact, point 1 + r is rung r.
+  public func points(heads: Int) -> [[Policy]] {
+    [Array(repeating: .exact, count: heads)]
+      + (0..<count).map { Array(repeating: policy($0), count: heads) }
+  }
+
+  /// The operating point of a rung in `points`; nil is exact.
+  public static func point(of rung: Int?) -> Int { rung.map { $0 + 1 } ?? 0 }
+}

@@ -1,0 +1,31 @@
+import Foundation
+import Synchronization
+
+/// Ctrl-C and SIGTERM: temporary files and children go, then the process, at once.
+public enum Interruption {
+  private static let sources = Mutex<[any DispatchSourceSignal]>([])
+  private static let children = Mutex<Set<pid_t>>([])
+
+  /// Call once, at the start of a command.
+  public static func install() {
+    for (number, status) in [(SIGINT, ExitStatus.interrupted.rawValue), (SIGTERM, 143)] {
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInteractive))
+      source.setEventHandler { end(with: status) }
+      source.resume()
+      sources.withLock { $0.append(source) }
+    }
+    signal(SIGPIPE, SIG_IGN)
+  }
+
+  /// A child process to end with us.
+  public static func adopt(child: pid_t) { children.withLock { _ = $0.insert(child) } }
+  public static func release(child: pid_t) { children.withLock { _ = $0.remove(child) } }
+
+  private static func end(with status: Int32) {
+    for child in children.withLock({ $0 }) { kill(child, SIGKILL) }
+    for path in AtomicFile.pending.withLock({ $0 }) { unlink(path) }
+    FileHandle.standardError.write(Data("\nInterrupted; nothing half-made was left behind.\n".utf8))
+    _exit(status)
+  }
+}
