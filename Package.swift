@@ -39,7 +39,7 @@ let package = Package(
       swiftSettings: [.unsafeFlags(["-O", "-wmo"])]),
     .target(name: "ISAOpsCore", dependencies: ["CORT", "SparseAttention", "SparseAttentionCPU"]),
     .target(
-      name: "ISAOps", dependencies: ["ISAOpsCore"],
+      name: "ISAOps", dependencies: ["ISAOpsCore"], exclude: ["isa_ops.map"],
       linkerSettings: [
         .linkedLibrary("m"),
         .unsafeFlags([

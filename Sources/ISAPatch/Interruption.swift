@@ -3,7 +3,8 @@ import Synchronization
 
 /// Ctrl-C and SIGTERM: temporary files and children go, then the process, at once.
 public enum Interruption {
-  private static let sources = Mutex<[any DispatchSourceSignal]>([])
+  // Written once, by `install`, before anything else runs.
+  private nonisolated(unsafe) static var sources: [any DispatchSourceSignal] = []
   private static let children = Mutex<Set<pid_t>>([])
 
   /// Call once, at the start of a command.
@@ -13,7 +14,7 @@ public enum Interruption {
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global(qos: .userInteractive))
       source.setEventHandler { end(with: status) }
       source.resume()
-      sources.withLock { $0.append(source) }
+      sources.append(source)
     }
     signal(SIGPIPE, SIG_IGN)
   }
