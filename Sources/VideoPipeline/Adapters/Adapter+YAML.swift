@@ -1,0 +1,188 @@
+import SparseAttention
+
+extension Adapter {
+  /// Reads an adapter. Everything is checked here, so that a read adapter can be used without surprise: names that
+  /// expressions use are bound, roles are given once, segments name one target.
+  public init(yaml text: String, file: String) throws(AdapterError) {
+    do throws(YAMLSchemaError) {
+      self = try Self.read(YAMLValue.document(text, file: file))
+    } catch {
+      throw .schema(error)
+    }
+  }
+
+  private static func read(_ document: YAMLValue) throws(YAMLSchemaError) -> Adapter {
+    let keys = try document.object(
+      required: ["schema", "name", "description", "inputs", "outputs", "axes", "segments", "sampler", "pixels", "defaults"],
+      optional: ["conditions"])
+    func value(_ key: String) throws(YAMLSchemaError) -> YAMLValue {
+      guard let value = keys[key] else { throw document.failure("the key '\(key)' is missing") }
+      return value
+    }
+    let version = try value("schema")
+    guard try version.string() == schema else { throw version.failure("this version reads \(schema)") }
+
+    let adapter = Adapter(
+      name: try value("name").string(), description: try value("description").string(),
+      inputs: try readInputs(value("inputs")), outputs: try readOutputs(value("outputs")),
+      axes: try readAxes(value("axes")), segments: try readSegments(value("segments")),
+      sampler: try value("sampler").choice(SamplerKind.self), pixels: try readPixels(value("pixels")),
+      defaults: try readDefaults(value("defaults")), conditions: try readConditions(keys["conditions"]))
+    try adapter.check(value)
+    return adapter
+  }
+
+  private static func readInputs(_ value: YAMLValue) throws(YAMLSchemaError) -> [Input] {
+    var inputs: [Input] = []
+    for (name, entry) in try value.entries() {
+      let keys = try entry.object(required: ["role", "type", "dims"])
+      guard let role = keys["role"] else { continue }
+      inputs.append(Input(port: try readPort(name, keys), role: try role.choice(Role.self)))
+    }
+    return inputs
+  }
+
+  private static func readOutputs(_ value: YAMLValue) throws(YAMLSchemaError) -> [Port] {
+    var ports: [Port] = []
+    for (name, entry) in try value.entries() {
+      ports.append(try readPort(name, entry.object(required: ["type", "dims"])))
+    }
+    return ports
+  }
+
+  private static func readPort(_ name: String, _ keys: [String: YAMLValue]) throws(YAMLSchemaError) -> Port {
+    var port = Port(name: name, types: [], dims: [])
+    if let types = keys["type"] {
+      for type in types.isArray ? try types.array() : [types] { port.types.append(try type.choice(ElementType.self)) }
+      if port.types.isEmpty { throw types.failure("names no type") }
+    }
+    for dim in try keys["dims"]?.array() ?? [] {
+      let text = try dim.string()
+      if let length = Int(text) {
+        port.dims.append(.fixed(try dim.integer(in: 1...Int(Int32.max))))
+        _ = length
+      } else {
+        port.dims.append(.named(try axisName(text, dim)))
+      }
+    }
+    return port
+  }
+
+  private static func axisName(_ text: String, _ value: YAMLValue) throws(YAMLSchemaError) -> String {
+    guard case .name(let name)? = try? AxisExpression(parsing: text) else {
+      throw value.failure("'\(text)' is not a name of letters, digits and _")
+    }
+    return name
+  }
+
+  private static func readAxes(_ value: YAMLValue) throws(YAMLSchemaError) -> [Axis] {
+    var axes: [Axis] = []
+    for (name, entry) in try value.entries() {
+      let keys = try entry.object(required: ["meaning", "input", "position"], optional: ["multiple-of"])
+      guard let meaning = keys["meaning"], let input = keys["input"], let position = keys["position"] else { continue }
+      axes.append(
+        Axis(
+          name: try axisName(name, entry), meaning: try meaning.choice(Axis.Meaning.self), input: try input.string(),
+          position: try position.integer(in: 0...7), multipleOf: try keys["multiple-of"]?.integer(in: 1...4096) ?? 1))
+    }
+    return axes
+  }
+
+  private static func readSegments(_ value: YAMLValue) throws(YAMLSchemaError) -> [SegmentExpression] {
+    var segments: [SegmentExpression] = []
+    for entry in try value.array() {
+      let keys = try entry.object(required: ["kind", "length"], optional: ["grid"])
+      guard let kind = keys["kind"], let length = keys["length"] else { continue }
+      var grid: [AxisExpression]?
+      if let value = keys["grid"] {
+        var axes: [AxisExpression] = []
+        for axis in try value.array() { axes.append(try expression(axis)) }
+        guard axes.count == 3 else { throw value.failure("should be three expressions: frames, rows, columns") }
+        grid = axes
+      }
+      segments.append(
+        SegmentExpression(kind: try kind.choice(SegmentKind.self), length: try expression(length), grid: grid))
+    }
+    return segments
+  }
+
+  private static func expression(_ value: YAMLValue) throws(YAMLSchemaError) -> AxisExpression {
+    let text = try value.string()
+    do throws(AxisExpression.Failure) {
+      return try AxisExpression(parsing: text)
+    } catch {
+      throw value.failure(error.message)
+    }
+  }
+
+  private static func readPixels(_ value: YAMLValue) throws(YAMLSchemaError) -> PixelRange {
+    let keys = try value.object(required: ["black", "white"])
+    let range = PixelRange(black: try keys["black"]?.number() ?? -1, white: try keys["white"]?.number() ?? 1)
+    guard range.black != range.white else { throw value.failure("black and white are the same") }
+    return range
+  }
+
+  private static func readDefaults(_ value: YAMLValue) throws(YAMLSchemaError) -> Defaults {
+    let keys = try value.object(required: ["frames", "width", "height", "steps"], optional: ["seed"])
+    return Defaults(
+      frames: try keys["frames"]?.integer(in: 1...4096) ?? 1, width: try keys["width"]?.integer(in: 1...16384) ?? 1,
+      height: try keys["height"]?.integer(in: 1...16384) ?? 1, steps: try keys["steps"]?.integer(in: 1...10000) ?? 1,
+      seed: UInt64(try keys["seed"]?.integer(in: 0 ... .max) ?? 0))
+  }
+
+  private static func readConditions(_ value: YAMLValue?) throws(YAMLSchemaError) -> [Condition] {
+    var conditions: [Condition] = []
+    for (key, entry) in try value?.entries() ?? [] {
+      guard let id = Int64(key) else { throw entry.failure("the key should be the edit's number") }
+      let name = try entry.string()
+      guard !conditions.contains(where: { $0.id == id || $0.name == name }) else {
+        throw entry.failure("the edit is given twice")
+      }
+      conditions.append(Condition(id: id, name: name))
+    }
+    return conditions
+  }
+
+  /// What holds between the parts.
+  private func check(_ value: (String) throws(YAMLSchemaError) -> YAMLValue) throws(YAMLSchemaError) {
+    let inputsValue = try value("inputs")
+    for role in Role.allCases where role != .condition || !conditions.isEmpty {
+      guard inputs.count(where: { $0.role == role }) == 1 else {
+        throw inputsValue.failure("exactly one input should have the role \(role.rawValue)")
+      }
+    }
+    guard outputs.count == 1 else { throw try value("outputs").failure("should name one output, the velocity") }
+    let axesValue = try value("axes")
+    for meaning in [Axis.Meaning.frames, .height, .width] where axis(meaning) == nil {
+      throw axesValue.failure("no axis means \(meaning.rawValue)")
+    }
+    for axis in axes {
+      let dims = inputs.first { $0.port.name == axis.input }?.port.dims ?? []
+      guard axis.position < dims.count, dims[axis.position] == .named(axis.name) else {
+        throw axesValue.failure("\(axis.name) is not what \(axis.input) has at position \(axis.position)")
+      }
+    }
+    let known = Set(axes.map(\.name))
+    for dim in inputs.flatMap(\.port.dims) + outputs.flatMap(\.dims) {
+      if case .named(let name) = dim, !known.contains(name) { throw axesValue.failure("\(name) is used but not bound") }
+    }
+    let segmentsValue = try value("segments")
+    guard segments.count(where: { $0.kind == .target }) == 1 else {
+      throw segmentsValue.failure("exactly one segment should be the target")
+    }
+    for expression in segments.flatMap({ [$0.length] + ($0.grid ?? []) }) {
+      if let name = expression.names.subtracting(known).min() {
+        throw segmentsValue.failure("\(expression) uses \(name), which is no axis")
+      }
+    }
+    try checkDefaults(value("defaults"))
+  }
+
+  private func checkDefaults(_ value: YAMLValue) throws(YAMLSchemaError) {
+    do throws(AdapterError) {
+      _ = try segments(dimensions(frames: defaults.frames, width: defaults.width, height: defaults.height))
+    } catch {
+      throw value.failure("the default size does not fit: \(error.message)")
+    }
+  }
+}

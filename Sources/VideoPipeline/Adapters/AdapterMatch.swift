@@ -1,0 +1,111 @@
+import SparseAttention
+
+/// An adapter with a model that it fits: what each axis is in that model.
+public struct AdapterMatch: Equatable, Sendable {
+  public let adapter: Adapter
+  /// Type of each input that the adapter names, as the model has it.
+  public let types: [String: ElementType]
+  /// Length of each axis as the model's graph states it.
+  public let axes: [String: ModelInterface.Dim]
+
+  /// A segment in the terms of the model's graph: lengths as text over its symbolic dimensions, with `//` for division.
+  public struct GraphSegment: Equatable, Sendable {
+    public var kind: SegmentKind
+    public var length: String
+    public var grid: [String]?
+  }
+
+  /// The segments in the graph's terms; nil where an axis that they use has no stated length.
+  public var graphSegments: [GraphSegment]? {
+    var result: [GraphSegment] = []
+    for segment in adapter.segments {
+      let used = ([segment.length] + (segment.grid ?? [])).flatMap(\.names)
+      guard used.allSatisfy({ axes[$0] != nil && axes[$0] != .unknown }) else { return nil }
+      result.append(
+        GraphSegment(kind: segment.kind, length: text(segment.length), grid: segment.grid.map { $0.map(text) }))
+    }
+    return result
+  }
+
+  private func text(_ expression: AxisExpression) -> String {
+    expression.text(division: "//") { name in
+      switch axes[name] {
+      case .fixed(let length): "\(length)"
+      case .symbolic(let symbol): symbol.allSatisfy { $0.isLetter || $0.isNumber || $0 == "_" } ? symbol : "(\(symbol))"
+      case .unknown, nil: name
+      }
+    }
+  }
+
+  /// Lengths of the axes for a clip. A size that the model fixes has to be that one.
+  public func dimensions(frames: Int, width: Int, height: Int) throws(AdapterError) -> [String: Int] {
+    let lengths = try adapter.dimensions(frames: frames, width: width, height: height)
+    for axis in adapter.axes {
+      if case .fixed(let fixed)? = axes[axis.name], let length = lengths[axis.name], fixed != length {
+        throw .doesNotFit(
+          adapter: adapter.name, reason: "the model fixes the \(axis.meaning.rawValue) to \(fixed), not \(length)")
+      }
+    }
+    return lengths
+  }
+}
+
+extension Adapter {
+  /// Names that patching adds start so; they are no part of what a model is recognised by.
+  static let ownPrefix = "isa."
+
+  /// - Returns: the match, or throws `.doesNotFit` with the first difference.
+  public func match(_ model: ModelInterface) throws(AdapterError) -> AdapterMatch {
+    var types: [String: ElementType] = [:]
+    var axes: [String: ModelInterface.Dim] = [:]
+    try match(inputs.map(\.port), model.inputs, "input", &types, &axes)
+    try match(outputs, model.outputs, "output", &types, &axes)
+    return AdapterMatch(adapter: self, types: types, axes: axes)
+  }
+
+  private func match(
+    _ ports: [Port], _ actual: [ModelInterface.Port], _ what: String, _ types: inout [String: ElementType],
+    _ axes: inout [String: ModelInterface.Dim]
+  ) throws(AdapterError) {
+    func fail(_ reason: String) -> AdapterError { .doesNotFit(adapter: name, reason: reason) }
+    if let extra = actual.first(where: { port in
+      !port.name.hasPrefix(Self.ownPrefix) && !ports.contains { $0.name == port.name }
+    }) {
+      throw fail("it has the \(what) '\(extra.name)', which the adapter does not know")
+    }
+    for port in ports {
+      guard let found = actual.first(where: { $0.name == port.name }) else {
+        throw fail("it has no \(what) '\(port.name)'")
+      }
+      guard let type = found.type, port.types.contains(type) else {
+        throw fail("its \(what) '\(port.name)' is not \(port.types.map(\.rawValue).joined(separator: " or "))")
+      }
+      types[port.name] = type
+      guard let dims = found.dims else { continue }
+      guard dims.count == port.dims.count else {
+        throw fail("its \(what) '\(port.name)' has \(dims.count) dimensions, not \(port.dims.count)")
+      }
+      for (position, (expected, dim)) in zip(port.dims, dims).enumerated() {
+        switch (expected, dim) {
+        case (.fixed(let length), .fixed(let other)) where length != other:
+          throw fail("dimension \(position) of '\(port.name)' is \(other), not \(length)")
+        case (.named(let axis), .fixed(let length)):
+          if case .fixed(let other)? = axes[axis], other != length {
+            throw fail("\(axis) is \(other) and \(length) in different places")
+          }
+          axes[axis] = dim
+        case (.named(let axis), .symbolic):
+          if axes[axis] == nil || axes[axis] == .unknown { axes[axis] = dim }
+        case (.named(let axis), .unknown):
+          if axes[axis] == nil { axes[axis] = .unknown }
+        default: break
+        }
+      }
+    }
+    for axis in self.axes {
+      if case .fixed(let length)? = axes[axis.name], length <= 0 || length % axis.multipleOf != 0 {
+        throw fail("\(axis.name) is \(length), which is not a multiple of \(axis.multipleOf)")
+      }
+    }
+  }
+}
