@@ -33,9 +33,8 @@ public struct CaseMeasurement: Equatable, Codable, Sendable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case key = "case", psnr, error
-    case executedDensity = "executed_density"
-    case stepSeconds = "step_seconds"
+    case key = "case"
+    case psnr, error, executedDensity, stepSeconds
   }
 }
 

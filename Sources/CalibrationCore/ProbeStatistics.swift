@@ -15,12 +15,6 @@ public struct HeadStatistics: Equatable, Codable, Sendable {
     samples = 0
   }
 
-  private enum CodingKeys: String, CodingKey {
-    case squaredError = "squared_error"
-    case squaredNorm = "squared_norm"
-    case density, samples
-  }
-
   public mutating func add(squaredError: [Double], squaredNorm: Double, density: [Double]) {
     for i in self.squaredError.indices where i < squaredError.count { self.squaredError[i] += squaredError[i] }
     for i in self.density.indices where i < density.count { self.density[i] += density[i] }

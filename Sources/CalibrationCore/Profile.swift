@@ -10,9 +10,10 @@ public struct Profile: Equatable, Codable, Sendable {
   public var tool: String
   /// The machine's processor, as measured speeds hold for it alone.
   public var machine: String
-  public var modelSHA256: String
-  /// Of the graph without its weights: the same for fine-tuned siblings.
-  public var graphSHA256: String
+  /// SHA-256 of the model file.
+  public var modelHash: String
+  /// SHA-256 of the graph without its weights: the same for fine-tuned siblings.
+  public var graphHash: String
   public var recipe: Recipe
   public var target: TargetRecord
   public var achieved: Achieved
@@ -32,6 +33,22 @@ public struct Profile: Equatable, Codable, Sendable {
     public var height: Int
     public var threads: Int
     public var compute: String
+
+    public init(
+      clips: [ClipRecord], holdOut: [ClipRecord], edits: [Int], seeds: [UInt64], steps: Int, frames: Int, width: Int,
+      height: Int, threads: Int, compute: String
+    ) {
+      self.clips = clips
+      self.holdOut = holdOut
+      self.edits = edits
+      self.seeds = seeds
+      self.steps = steps
+      self.frames = frames
+      self.width = width
+      self.height = height
+      self.threads = threads
+      self.compute = compute
+    }
   }
 
   public struct ClipRecord: Equatable, Codable, Sendable {
@@ -62,6 +79,11 @@ public struct Profile: Equatable, Codable, Sendable {
     public var exactStepSeconds: Double
     public var cases: [CaseMeasurement]
 
+    // Spelt for the snake-case strategies, which would not find an acronym again.
+    private enum CodingKeys: String, CodingKey {
+      case worstPSNR = "worstPsnr"
+      case executedDensity, stepSeconds, exactStepSeconds, cases
+    }
     public init(_ m: RungMeasurement, exactStepSeconds: Double) {
       worstPSNR = m.worstPSNR.isFinite ? m.worstPSNR : 999
       executedDensity = m.meanDensity
@@ -80,6 +102,11 @@ public struct Profile: Equatable, Codable, Sendable {
     /// Worst PSNR in dB over the calibration cases; absent for exact attention.
     public var worstPSNR: Double?
     public var executedDensity: Double
+    // Spelt for the snake-case strategies, which would not find an acronym again.
+    private enum CodingKeys: String, CodingKey {
+      case worstPSNR = "worstPsnr"
+      case point, threshold, executedDensity
+    }
     public init(point: Int, threshold: Float?, worstPSNR: Double?, executedDensity: Double) {
       self.point = point
       self.threshold = threshold
@@ -108,13 +135,13 @@ public struct Profile: Equatable, Codable, Sendable {
   }
 
   public init(
-    tool: String, machine: String, modelSHA256: String, graphSHA256: String, recipe: Recipe, target: TargetRecord,
+    tool: String, machine: String, modelHash: String, graphHash: String, recipe: Recipe, target: TargetRecord,
     achieved: Achieved, holdOut: Achieved?, qualities: [Quality], sites: [SiteRecord]
   ) {
     self.tool = tool
     self.machine = machine
-    self.modelSHA256 = modelSHA256
-    self.graphSHA256 = graphSHA256
+    self.modelHash = modelHash
+    self.graphHash = graphHash
     self.recipe = recipe
     self.target = target
     self.achieved = achieved
