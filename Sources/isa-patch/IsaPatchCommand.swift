@@ -1,1 +1,35 @@
-@main struct Main { static func main() {} }
+import ArgumentParser
+import ISAPatch
+
+/// `isa-patch`: parse, call a job, print.
+@main
+struct IsaPatchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "isa-patch",
+    abstract: "Sparse attention for the video model you already have.",
+    discussion: """
+      Finds the attention in a model's ONNX graph, replaces it by In-context Sparse Attention, measures on sample clips \
+      how much each site tolerates, and runs the patched model. Results go to stdout, notes and progress to stderr.
+      """,
+    version: Version.current,
+    subcommands: [
+      PatchCommand.self, InspectCommand.self, CalibrateCommand.self, RunCommand.self, CompareCommand.self,
+      RestoreCommand.self, BenchCommand.self, DoctorCommand.self,
+    ],
+    defaultSubcommand: PatchCommand.self)
+
+  static func main() {
+    Interruption.install()
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as ToolError {
+      Console.fail(error)
+    } catch let status as ExitCode {
+      exit(withError: status)
+    } catch {
+      // Usage errors, --help and --version: ArgumentParser knows their text and code.
+      exit(withError: error)
+    }
+  }
+}

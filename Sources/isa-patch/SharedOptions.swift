@@ -1,0 +1,69 @@
+import ArgumentParser
+import ISAPatch
+
+/// How much a command says, and in which form.
+struct OutputOptions: ParsableArguments {
+  @Flag(name: .long, help: "Print one JSON document instead of tables.")
+  var json = false
+
+  @Flag(name: .shortAndLong, help: "No notes and no progress.")
+  var quiet = false
+
+  @Flag(name: .shortAndLong, help: "Say more: reasons, choices, timings.")
+  var verbose = false
+
+  var verbosity: Verbosity { quiet ? .quiet : verbose ? .verbose : .normal }
+}
+
+/// What a clip is run with; what is not given comes from the adapter.
+struct SamplingArguments: ParsableArguments {
+  @Option(name: .long, help: "Number or name of an edit; repeatable.")
+  var edit: [String] = []
+
+  @Option(name: .long, help: "Sampler steps (12).")
+  var steps: Int?
+
+  @Option(name: .long, help: "Seed of the noise (0).")
+  var seed: UInt64?
+
+  @Option(name: .long, help: "Frames of the clip (8).")
+  var frames: Int?
+
+  @Option(name: .long, help: ArgumentHelp("Centre crop of the clip (128x128).", valueName: "widthxheight"))
+  var size: FrameSize?
+
+  @Option(name: .long, help: "Threads of ONNX Runtime (one a core).")
+  var threads: Int?
+
+  @Option(name: .long, help: "cpu or cuda.")
+  var device: Device = .cpu
+
+  @Option(name: .long, help: "A patched model's dial: target, exact, or the PSNR in dB that was measured to be kept.")
+  var quality: Quality?
+
+  @Option(name: .long, help: "Adapter by name or file, where the model is not recognised.")
+  var adapter: String?
+
+  var options: SamplingOptions {
+    SamplingOptions(
+      edits: edit, steps: steps, seed: seed, frames: frames, size: size, threads: threads, device: device,
+      quality: quality, adapter: adapter)
+  }
+
+  func validate() throws {
+    for (name, value) in [("--steps", steps), ("--frames", frames), ("--threads", threads)] {
+      if let value, value < 1 { throw ValidationError("\(name) must be at least 1.") }
+    }
+    if let steps, steps > 10_000 { throw ValidationError("--steps must be at most 10000.") }
+  }
+}
+
+extension FrameSize: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
+
+extension Device: ExpressibleByArgument {}
+
+extension Quality: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
