@@ -13,10 +13,8 @@ struct IsaPatchCommand: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      PatchCommand.self, InspectCommand.self, CalibrateCommand.self, RunCommand.self, CompareCommand.self,
-      RestoreCommand.self, BenchCommand.self, DoctorCommand.self,
-    ],
-    defaultSubcommand: PatchCommand.self)
+      DoctorCommand.self
+    ])
 
   static func main() {
     Interruption.install()
