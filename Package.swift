@@ -59,11 +59,12 @@ let package = Package(
     .target(name: "AttentionPatterns", dependencies: ["GraphRewriting", "ONNXGraph", "SparseAttention"]),
     // Running and calibrating
     .target(name: "OnnxRuntime", dependencies: ["CORT"]),
+    .systemLibrary(name: "CZlib"),
     .target(
-      name: "VideoPipeline", dependencies: ["OnnxRuntime", "SparseAttention", .product(name: "Yams", package: "Yams")],
-      linkerSettings: [.linkedLibrary("z")]),
+      name: "VideoPipeline",
+      dependencies: ["CZlib", "OnnxRuntime", "SparseAttention", .product(name: "Yams", package: "Yams")]),
     .target(name: "CalibrationCore", dependencies: ["SparseAttention"]),
-    .target(name: "Reporting", dependencies: ["CalibrationCore"]),
+    .target(name: "Reporting", dependencies: ["CZlib", "CalibrationCore"]),
     .target(
       name: "ISAPatch",
       dependencies: [
