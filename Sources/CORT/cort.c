@@ -1,1 +1,19 @@
 #include "CORT.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+
+const OrtApiBase *cort_open(const char *path, char *error, size_t error_size) {
+  void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (handle == NULL) {
+    snprintf(error, error_size, "%s", dlerror());
+    return NULL;
+  }
+  const OrtApiBase *(*get)(void) = (const OrtApiBase *(*)(void))dlsym(handle, "OrtGetApiBase");
+  if (get == NULL) {
+    snprintf(error, error_size, "%s: no function OrtGetApiBase", path);
+    dlclose(handle);
+    return NULL;
+  }
+  return get();
+}
