@@ -2,32 +2,74 @@ import CONNX
 
 /// A model as Swift values. The protobuf message it came from is kept, so that what is not edited is written back as it was.
 public struct Model: Sendable {
-  public var irVersion: Int64
-  public var producer: String
+  public let irVersion: Int64
+  public let producer: String
   /// Domain ("" is ai.onnx) → version.
-  public var opsets: [String: Int64]
-  public var metadata: [String: String]
-  public var graph: Graph
-  public var functions: [LocalFunction]
+  public let opsets: [String: Int64]
+  public let metadata: [String: String]
+  public let graph: Graph
+  public let functions: [LocalFunction]
+  /// What messages call it.
+  public let path: String
+  let storage: ModelStorage
+
+  /// How deeply graphs may stand inside graphs, and functions call functions.
+  public static let nestingLimit = 64
+
+  /// Reads a model from a file and checks what can be checked without reading external data.
+  ///
+  /// - Throws: `ModelError` for a file that is absent, unreadable, not ONNX, cut short, larger than 2 GiB or hostile:
+  ///   external data outside the model's folder, sizes that overflow, nesting beyond `nestingLimit`, duplicate names,
+  ///   cycles.
+  public static func load(path: String) throws(ModelError) -> Model {
+    let file = try MappedFile.open(path: path)
+    let storage = try ModelStorage(file: file, copy: [], path: path, folder: ExternalFolder(ofModel: path))
+    return try ModelReader(storage: storage, path: path).read()
+  }
+
+  /// Reads a model from memory.
+  ///
+  /// - Parameter path: where it stands or will stand: names it in messages, and external data is looked for beside it.
+  public static func load(bytes: [UInt8], path: String) throws(ModelError) -> Model {
+    let storage = try ModelStorage(file: nil, copy: bytes, path: path, folder: ExternalFolder(ofModel: path))
+    return try ModelReader(storage: storage, path: path).read()
+  }
+
+  /// The file as it was read.
+  public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+    try storage.withBytes(body)
+  }
 }
 
 public struct Graph: Sendable {
   public var name: String
   /// Where it stands: "" for the main graph, `node/attribute/` for a subgraph, `node>Function/` for a function's body.
+  ///
+  /// The node's name, or its first output's where it has none; unique in a model.
   public var path: String
+  /// Where an edit finds it.
+  public var location = GraphLocation.main
   public var nodes: [Node]
+  /// Without those that an initializer fixes in files before IR 4.
   public var inputs: [ValueInfo]
   public var outputs: [ValueInfo]
   public var valueInfo: [ValueInfo]
   public var initializers: [Tensor]
+  /// Names of sparse initializers: constants that are not read.
+  public var sparseInitializers: [String] = []
 }
 
 public struct LocalFunction: Sendable {
   public var domain: String
   public var name: String
+  public var overload: String = ""
+  public var location = GraphLocation.main
   public var attributes: [String]
+  /// Attributes with a default value (IR 9).
+  public var defaults: [String: AttributeValue] = [:]
   public var inputs: [String]
   public var outputs: [String]
+  public var opsets: [String: Int64] = [:]
   public var nodes: [Node]
 }
 
@@ -37,6 +79,7 @@ public struct Node: Sendable {
   public var name: String
   public var domain: String
   public var opType: String
+  public var overload: String = ""
   /// "" is an absent optional.
   public var inputs: [String]
   public var outputs: [String]
@@ -67,18 +110,15 @@ public struct ValueInfo: Sendable {
   /// TensorProto.DataType; 0 where it is no tensor or not given.
   public var elementType: Int32
   public var shape: [Dimension?]?
+
+  public init(name: String, elementType: Int32, shape: [Dimension?]?) {
+    self.name = name
+    self.elementType = elementType
+    self.shape = shape
+  }
 }
 
-/// A tensor's header; its data is fetched when asked for.
-public struct Tensor: Sendable {
-  public var name: String
-  public var elementType: Int32
-  public var dims: [Int64]
-  /// Set where the data stands in another file.
-  public var external: ExternalData?
-}
-
-public struct ExternalData: Equatable, Sendable {
+public struct ExternalData: Hashable, Sendable {
   public var location: String
   public var offset: UInt64
   public var length: UInt64?

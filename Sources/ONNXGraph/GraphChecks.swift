@@ -1,0 +1,4 @@
+/// What must hold between the nodes of a model.
+enum GraphChecks {
+  static func check(_ model: Model) throws(ModelError) {}
+}
