@@ -1,0 +1,81 @@
+/// A video as models take it: red, green, blue in [−1, 1] (value/127.5 − 1), float32 [1, 3, F, H, W].
+public struct Video: Equatable, Sendable {
+  public let frames: Int
+  public let height: Int
+  public let width: Int
+  /// Row-major in channel, frame, row, column.
+  public var values: [Float]
+  public var rate: FrameRate
+
+  /// nil where the values are not 3·F·H·W.
+  public init?(frames: Int, height: Int, width: Int, values: [Float], rate: FrameRate = .default) {
+    guard NDArray.count([3, frames, height, width]) == values.count else { return nil }
+    self.frames = frames
+    self.height = height
+    self.width = width
+    self.values = values
+    self.rate = rate
+  }
+
+  /// nil unless the array is of floats, [1, 3, F, H, W].
+  public init?(_ array: NDArray, rate: FrameRate = .default) {
+    guard array.shape.count == 5, array.shape[0] == 1, array.shape[1] == 3 else { return nil }
+    self.init(
+      frames: array.shape[2], height: array.shape[3], width: array.shape[4], values: array.floats, rate: rate)
+  }
+
+  public var shape: [Int] { [1, 3, frames, height, width] }
+
+  /// One frame as bytes: rows of red, green, blue; clipped to [−1, 1] and rounded.
+  public func rgb(frame: Int) -> [UInt8] {
+    let plane = height * width
+    return [UInt8](unsafeUninitializedCapacity: 3 * plane) { buffer, initialized in
+      for channel in 0..<3 {
+        let start = (channel * frames + frame) * plane
+        for i in 0..<plane { buffer[3 * i + channel] = Self.byte(values[start + i]) }
+      }
+      initialized = 3 * plane
+    }
+  }
+
+  /// NaN becomes black.
+  private static func byte(_ value: Float) -> UInt8 {
+    UInt8((min(1, max(-1, value.isNaN ? -1 : value)) + 1) * 127.5 + 0.5)
+  }
+
+  /// Grey where equal: (self − other)·gain, both clipped to [−1, 1] first; nil for other sizes.
+  public func difference(from other: Video, gain: Float) -> Video? {
+    guard shape == other.shape else { return nil }
+    let values = zip(values, other.values).map { (min(1, max(-1, $0)) - min(1, max(-1, $1))) * gain }
+    return Video(frames: frames, height: height, width: width, values: values, rate: rate)
+  }
+}
+
+/// Frames a second, as a ratio.
+public struct FrameRate: Equatable, Sendable, CustomStringConvertible {
+  public let numerator: Int
+  public let denominator: Int
+  public static let `default` = FrameRate(unchecked: 12, 1)
+
+  /// nil unless from 1/1000 to 1000.
+  public init?(_ numerator: Int, _ denominator: Int) {
+    guard numerator > 0, denominator > 0, numerator <= Int(Int32.max), denominator <= Int(Int32.max),
+      numerator / denominator <= 1000, denominator / numerator <= 1000
+    else { return nil }
+    self.init(unchecked: numerator, denominator)
+  }
+
+  private init(unchecked numerator: Int, _ denominator: Int) {
+    self.numerator = numerator
+    self.denominator = denominator
+  }
+
+  /// As ffprobe prints it: `30000/1001`.
+  public init?(_ text: String) {
+    let parts = text.split(separator: "/").map { Int($0) }
+    guard parts.count == 2, let numerator = parts[0], let denominator = parts[1] else { return nil }
+    self.init(numerator, denominator)
+  }
+
+  public var description: String { "\(numerator)/\(denominator)" }
+}
