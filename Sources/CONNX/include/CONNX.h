@@ -162,6 +162,86 @@ int32_t connx_value_info_dim(
     const connx_value_info *_Nonnull info, int32_t index, int64_t *_Nonnull value,
     connx_bytes *_Nonnull name) CONNX_NOEXCEPT;
 
+// Editing
+//
+// An edit is a copy of the outermost messages only; what it does not touch it shares with its model, which must outlive
+// it and is not changed. One thread edits at a time.
+
+typedef enum { connx_list_graph = 0, connx_list_function = 1 } connx_list_kind;
+
+/// A graph or a function of an edit: something with a list of nodes.
+typedef struct {
+  connx_list_kind kind;
+  void *_Nullable message;
+} connx_list;
+
+connx_edit *_Nullable connx_edit_new(const connx_model *_Nonnull model) CONNX_NOEXCEPT;
+void connx_edit_free(connx_edit *_Nonnull edit) CONNX_NOEXCEPT;
+/// These three give a list that may be changed; its message is NULL where there is none. Subgraphs go by the node's
+/// position before the list was set.
+connx_list connx_edit_main(connx_edit *_Nonnull edit) CONNX_NOEXCEPT;
+connx_list connx_edit_function(connx_edit *_Nonnull edit, int32_t index) CONNX_NOEXCEPT;
+connx_list connx_edit_subgraph(
+    connx_edit *_Nonnull edit, connx_list list, int32_t node, connx_bytes attribute, int32_t ordinal) CONNX_NOEXCEPT;
+
+int32_t connx_list_node_count(connx_list list) CONNX_NOEXCEPT;
+const connx_node *_Nonnull connx_list_node(connx_list list, int32_t index) CONNX_NOEXCEPT;
+/// 0 where it worked. Replaces one input or output name of a node, by its position before the list was set.
+int32_t connx_edit_rename(
+    connx_edit *_Nonnull edit, connx_list list, int32_t node, int32_t is_output, int32_t index,
+    connx_bytes name) CONNX_NOEXCEPT;
+
+// The lists below are replaced as a whole, by messages of the model or of the edit. 0 where it worked.
+int32_t connx_edit_set_nodes(
+    connx_list list, const connx_node *_Nonnull const *_Nullable nodes, int32_t count) CONNX_NOEXCEPT;
+int32_t connx_edit_set_initializers(
+    connx_list graph, const connx_tensor *_Nonnull const *_Nullable tensors, int32_t count) CONNX_NOEXCEPT;
+typedef enum { connx_inputs = 0, connx_outputs = 1, connx_value_infos = 2 } connx_values;
+int32_t connx_edit_set_values(
+    connx_list graph, connx_values which, const connx_value_info *_Nonnull const *_Nullable values,
+    int32_t count) CONNX_NOEXCEPT;
+/// Sets a domain's version in the model's imports (list.message NULL) or in a function's.
+int32_t connx_edit_set_opset(
+    connx_edit *_Nonnull edit, connx_list function, connx_bytes domain, int64_t version) CONNX_NOEXCEPT;
+int32_t connx_edit_remove_metadata(connx_edit *_Nonnull edit, connx_bytes key) CONNX_NOEXCEPT;
+int32_t connx_edit_add_metadata(connx_edit *_Nonnull edit, connx_bytes key, connx_bytes value) CONNX_NOEXCEPT;
+
+// New messages, which the edit keeps; NULL where memory is short.
+connx_node *_Nullable connx_new_node(
+    connx_edit *_Nonnull edit, connx_bytes domain, connx_bytes op_type, connx_bytes name) CONNX_NOEXCEPT;
+int32_t connx_node_add_input(connx_node *_Nonnull node, connx_bytes name) CONNX_NOEXCEPT;
+int32_t connx_node_add_output(connx_node *_Nonnull node, connx_bytes name) CONNX_NOEXCEPT;
+int32_t connx_node_add_metadata(connx_node *_Nonnull node, connx_bytes key, connx_bytes value) CONNX_NOEXCEPT;
+int32_t connx_node_add_int(connx_node *_Nonnull node, connx_bytes name, int64_t value) CONNX_NOEXCEPT;
+int32_t connx_node_add_float(connx_node *_Nonnull node, connx_bytes name, float value) CONNX_NOEXCEPT;
+int32_t connx_node_add_string(connx_node *_Nonnull node, connx_bytes name, connx_bytes value) CONNX_NOEXCEPT;
+int32_t connx_node_add_ints(
+    connx_node *_Nonnull node, connx_bytes name, const int64_t *_Nullable values, int32_t count) CONNX_NOEXCEPT;
+int32_t connx_node_add_floats(
+    connx_node *_Nonnull node, connx_bytes name, const float *_Nullable values, int32_t count) CONNX_NOEXCEPT;
+int32_t connx_node_add_strings(
+    connx_node *_Nonnull node, connx_bytes name, const connx_bytes *_Nullable values, int32_t count) CONNX_NOEXCEPT;
+int32_t connx_node_add_tensor(
+    connx_node *_Nonnull node, connx_bytes name, const connx_tensor *_Nonnull tensor) CONNX_NOEXCEPT;
+int32_t connx_node_add_reference(
+    connx_node *_Nonnull node, connx_bytes name, connx_bytes reference, int32_t type) CONNX_NOEXCEPT;
+connx_tensor *_Nullable connx_new_tensor(
+    connx_edit *_Nonnull edit, connx_bytes name, int32_t element_type, const int64_t *_Nullable dims,
+    int32_t dim_count, connx_bytes raw) CONNX_NOEXCEPT;
+/// A copy under another name.
+connx_tensor *_Nullable connx_copy_tensor(
+    connx_edit *_Nonnull edit, const connx_tensor *_Nonnull tensor, connx_bytes name) CONNX_NOEXCEPT;
+/// A tensor value; `dim_count` −1: no shape.
+connx_value_info *_Nullable connx_new_value_info(
+    connx_edit *_Nonnull edit, connx_bytes name, int32_t element_type, int32_t dim_count) CONNX_NOEXCEPT;
+/// Kinds as `connx_value_info_dim` gives them.
+int32_t connx_value_info_set_dim(
+    connx_value_info *_Nonnull info, int32_t index, int32_t kind, int64_t value, connx_bytes name) CONNX_NOEXCEPT;
+
+/// Bytes of the edited model; −1 beyond 2 GiB.
+int64_t connx_edit_size(connx_edit *_Nonnull edit) CONNX_NOEXCEPT;
+/// Writes as many bytes as `connx_edit_size` last said; the order of fields is the specification's, unknown ones last.
+connx_status connx_edit_write(connx_edit *_Nonnull edit, void *_Nonnull buffer, int64_t size) CONNX_NOEXCEPT;
 // External data
 
 /// Opens a file for reading beneath a folder: no component may leave it, links included.
