@@ -11,7 +11,7 @@ func kernels(_ name: String, define: String, _ clangFlags: [String]) -> Target {
     ])
 }
 
-let onnx: [LinkerSetting] = [.linkedLibrary("onnx"), .linkedLibrary("onnx_proto"), .linkedLibrary("protobuf")]
+let onnx: [LinkerSetting] = ["onnx", "onnx_proto", "protobuf", "z"].map { .linkedLibrary($0) }
 
 let package = Package(
   name: "isa-patch",

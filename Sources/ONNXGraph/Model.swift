@@ -36,7 +36,7 @@ public struct Model: Sendable {
   }
 
   /// The file as it was read.
-  public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+  public func withBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
     try storage.withBytes(body)
   }
 }

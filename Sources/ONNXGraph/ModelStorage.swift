@@ -30,18 +30,19 @@ final class ModelStorage: @unchecked Sendable {
     if let file {
       message = try parse(file.bytes)
     } else {
-      let result = copy.withUnsafeBytes { bytes in
+      message = try copy.withUnsafeBytes { bytes in
         Result { () throws(ModelError) -> OpaquePointer in try parse(bytes) }
-      }
-      message = try result.get()
+      }.get()
     }
   }
 
   deinit { connx_model_free(message) }
 
   /// The file as it was read.
-  func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
+  func withBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
     if let file { return try body(file.bytes) }
-    return try copy.withUnsafeBytes(body)
+    return try copy.withUnsafeBytes { bytes in
+      Result { () throws(E) -> R in try body(bytes) }
+    }.get()
   }
 }

@@ -248,6 +248,16 @@ connx_status connx_edit_write(connx_edit *_Nonnull edit, void *_Nonnull buffer, 
 /// The descriptor, or −1 with errno (EXDEV: it leaves the folder).
 int32_t connx_open_beneath(int32_t folder, const char *_Nonnull location) CONNX_NOEXCEPT;
 
+// zlib's format
+
+size_t connx_deflate_bound(size_t size) CONNX_NOEXCEPT;
+/// Bytes written; 0 where it failed.
+size_t connx_deflate(
+    const void *_Nullable data, size_t size, void *_Nonnull buffer, size_t capacity) CONNX_NOEXCEPT;
+/// 0 where it gave exactly the expected number of bytes.
+int32_t connx_inflate(
+    const void *_Nullable data, size_t size, void *_Nonnull buffer, size_t expected) CONNX_NOEXCEPT;
+
 #ifdef __cplusplus
 }
 #endif
