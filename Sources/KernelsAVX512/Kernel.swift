@@ -1,0 +1,1 @@
+../Kernels/Kernel.swift

@@ -1,0 +1,244 @@
+import CKernels
+import SparseAttention
+
+extension AttentionRun {
+  /// One query block of one head, while it is in a worker's hands.
+  struct Work {
+    let head: Int
+    let block: Int
+    /// Rows of the block.
+    let start, size: Int
+    var panels: Int { (size + 63) / 64 }
+    func rows(_ panel: Int) -> Int { min(64, size - panel * 64) }
+  }
+
+  func work(head: Int, block: Int) -> Work {
+    Work(head: head, block: block, start: queryBlocks.starts[block], size: queryBlocks.size(block))
+  }
+
+  /// Packs the block's queries.
+  func load(_ w: Work, _ worker: WorkerSlot) {
+    queryBlocks.tokens.withUnsafeBufferPointer { tokens in
+      for p in 0..<w.panels {
+        var a = packing(queryRows(w.head), worker, width: shape.keyWidth, capacity: 64, brain: shape.brain)
+        a.rows.tokens = tokens.baseAddress.map { $0 + w.start + p * 64 }
+        a.rows.count = Int64(w.rows(p))
+        a.scale = shape.scale
+        a.packed = worker.queries + p * shape.words * 64
+        kernels.pack_queries(&a)
+      }
+    }
+  }
+
+  /// q·k̄ of every query and key block: for the gap and for the Taylor terms.
+  func multiplyMeans(_ w: Work, _ worker: WorkerSlot) {
+    let keys = slots[slot(of: w.head)]
+    for p in 0..<w.panels {
+      var a = isa_scores()
+      a.panel = UnsafePointer(worker.queries + p * shape.words * 64)
+      a.rows = UnsafePointer(keys.packedMeanKeys)
+      a.row_stride = Int64(shape.words)
+      a.steps = Int64(shape.steps)
+      a.count = Int64(shape.keyBlocks)
+      a.out = worker.meanScores + p * shape.paddedK * 64
+      a.out_stride = 64
+      a.columns = 64
+      a.bf16 = shape.brain ? 1 : 0
+      kernels.scores(&a)
+    }
+  }
+
+  /// Which key blocks this query block computes token by token: the worker's list, ascending; how many.
+  func list(_ w: Work, _ plan: HeadPlan, _ worker: WorkerSlot) -> Int {
+    let n = shape.keyBlocks
+    if let forced = plan.forced {
+      var count = 0
+      for j in 0..<n where forced[w.block][j] && plan.kept[j] {
+        worker.list[count] = Int32(truncatingIfNeeded: j)
+        count += 1
+      }
+      return count
+    }
+    if plan.full[w.block] {
+      for (i, j) in plan.reachable.enumerated() { worker.list[i] = j }
+      return plan.reachable.count
+    }
+    choose(w, plan, worker)
+    for j in plan.always { worker.flags[Int(j)] = 1 }
+    var count = 0
+    for j in 0..<n {
+      worker.list[count] = Int32(truncatingIfNeeded: j)
+      count += Int(worker.flags[j])
+    }
+    return count
+  }
+
+  private func choose(_ w: Work, _ plan: HeadPlan, _ worker: WorkerSlot) {
+    let head = heads[w.head - first]
+    guard plan.poolCount > 0 else {
+      for j in 0..<shape.paddedK { worker.flags[j] = 0 }
+      return
+    }
+    var choice = isa_choose()
+    switch plan.policy.rank {
+    case .mass: choice.scores = UnsafePointer(head.coarse + w.block * shape.paddedK)
+    case .gap:
+      scoreByGap(w, worker)
+      choice.scores = UnsafePointer(worker.row)
+    }
+    let floor = Shape.count(plan.policy.floor, of: plan.poolCount)
+    choice.padded = Int64(shape.paddedK)
+    choice.pool_count = Int64(plan.poolCount)
+    choice.least = Int64(floor)
+    switch plan.policy.select {
+    case .density(let share):
+      choice.kind = Int32(ISA_CHOOSE_COUNT)
+      choice.least = Int64(max(floor, Shape.count(share, of: plan.poolCount)))
+    case .coverage(let share):
+      choice.kind = Int32(ISA_CHOOSE_COVERAGE)
+      choice.value = share
+    case .threshold(let value):
+      choice.kind = Int32(ISA_CHOOSE_THRESHOLD)
+      choice.value = value
+    }
+    choice.flags = worker.flags
+    choice.scratch = worker.choosing
+    plan.pool.withUnsafeBufferPointer { pool in
+      choice.pool = pool.baseAddress
+      kernels.choose(&choice)
+    }
+  }
+
+  private func scoreByGap(_ w: Work, _ worker: WorkerSlot) {
+    var a = isa_gap()
+    a.scores.0 = UnsafePointer(worker.meanScores)
+    a.scores.1 = UnsafePointer(worker.meanScores + (w.panels > 1 ? shape.paddedK * 64 : 0))
+    a.queries.0 = Int64(w.rows(0))
+    a.queries.1 = Int64(w.panels > 1 ? w.rows(1) : 0)
+    a.panels = Int64(w.panels)
+    a.half_variance = UnsafePointer(heads[w.head - first].halfVariance + w.block * shape.paddedK)
+    a.count = Int64(shape.keyBlocks)
+    a.padded = Int64(shape.paddedK)
+    a.scratch = worker.exponentials
+    a.out = worker.row
+    batch(of: w.head).logSizes.withUnsafeBufferPointer { sizes in
+      a.log_sizes = sizes.baseAddress
+      kernels.gap(&a)
+    }
+  }
+
+  /// The worker's biases of the terms: log2 of the keys, −∞ for what is listed or stands for nothing.
+  private func prepareTerms(_ w: Work, _ plan: HeadPlan, _ listed: Int, _ worker: WorkerSlot) {
+    let source = plan.full[w.block] ? plan.fullTerms : plan.sparseTerms
+    source.withUnsafeBufferPointer { source in
+      if plan.policy.taylor == .second {
+        let half = heads[w.head - first].halfVariance + w.block * shape.paddedK
+        for j in 0..<shape.keyBlocks { worker.terms[j] = source[j] + half[j] * 1.4426950408889634 }
+      } else {
+        for j in 0..<shape.keyBlocks { worker.terms[j] = source[j] }
+      }
+    }
+    for i in 0..<listed { worker.terms[Int(worker.list[i])] = -.infinity }
+  }
+
+  /// Everything for one query block under one plan: list, attend, terms, rows out. Its queries are loaded already.
+  func attend(
+    _ w: Work, _ plan: HeadPlan, _ worker: WorkerSlot, meansAreThere: inout Bool,
+    output: (_ panel: isa_panel, _ index: Int) -> Void
+  ) -> Int {
+    let terms = plan.full[w.block] ? plan.hasFullTerms : plan.hasSparseTerms
+    let ranksByGap = plan.forced == nil && !plan.full[w.block] && plan.policy.rank == .gap
+    if (terms || ranksByGap) && !meansAreThere {
+      multiplyMeans(w, worker)
+      meansAreThere = true
+    }
+    let listed = list(w, plan, worker)
+    if terms { prepareTerms(w, plan, listed, worker) }
+    let slot = slots[slot(of: w.head)], batch = batch(of: w.head)
+    for p in 0..<w.panels {
+      var panel = worker.panel
+      panel.q = worker.queries + p * shape.words * 64
+      kernels.begin(&panel, Int64(shape.valueWidth))
+      var a = isa_attend()
+      a.panel = panel
+      a.packed = packed(slot)
+      a.list = UnsafePointer(worker.list)
+      a.count = Int64(listed)
+      queryBlocks.tokens.withUnsafeBufferPointer { queries in
+        batch.keys.tokens.withUnsafeBufferPointer { keys in
+          batch.keys.sizes.withUnsafeBufferPointer { sizes in
+            a.sizes = sizes.baseAddress
+            if let bias = problem.bias {
+              a.bias = self.bias(bias, w, worker)
+              a.bias.queries = queries.baseAddress.map { $0 + w.start + p * 64 }
+              a.bias.count = Int64(w.rows(p))
+              a.bias.keys = keys.baseAddress
+            }
+            kernels.attend(&a)
+          }
+        }
+      }
+      if terms {
+        var t = isa_terms()
+        t.panel = panel
+        t.means = a.packed
+        t.means.values = UnsafePointer(slot.packedMeanValues)
+        t.means.value_block = Int64(64 / shape.pack * shape.valueWidth)
+        t.means.capacity = 64
+        t.scores = UnsafePointer(worker.meanScores + p * shape.paddedK * 64)
+        t.bias = UnsafePointer(worker.terms)
+        t.count = Int64(shape.keyBlocks)
+        kernels.terms(&t)
+      }
+      output(panel, p)
+    }
+    var keys = 0
+    for i in 0..<listed { keys += Int(batch.keys.sizes[Int(worker.list[i])]) }
+    return keys * w.size
+  }
+
+  private func bias(_ view: BiasView, _ w: Work, _ worker: WorkerSlot) -> isa_bias {
+    var a = isa_bias()
+    let offset = w.head / shape.heads * view.batchStride + w.head % shape.heads * view.headStride
+    a.base = view.base + offset * problem.element.size
+    a.query_stride = Int64(view.queryStride)
+    a.key_stride = Int64(view.keyStride)
+    a.element = problem.element.rawValue
+    a.block_k = Int64(shape.blockK)
+    a.scratch = worker.bias
+    return a
+  }
+
+  /// Writes a panel's rows to the output tensor.
+  func writeOutput(_ w: Work, _ panel: isa_panel, _ p: Int, _ worker: WorkerSlot) {
+    let to = rows(
+      problem.output, problem.element, batch: w.head / shape.heads, head: w.head % shape.heads, size: shape.valueSize)
+    var a = isa_finish()
+    a.panel = panel
+    a.width = Int64(shape.valueWidth)
+    a.base = UnsafeMutableRawPointer(mutating: to.base)
+    a.stride = to.stride
+    a.count = Int64(w.rows(p))
+    a.size = to.size
+    a.element = to.element
+    a.scratch = worker.tile
+    queryBlocks.tokens.withUnsafeBufferPointer { tokens in
+      a.tokens = tokens.baseAddress.map { $0 + w.start + p * 64 }
+      kernels.finish(&a)
+    }
+  }
+
+  /// Writes a panel's rows as float32, packed.
+  func writeRows(_ w: Work, _ panel: isa_panel, _ p: Int, _ worker: WorkerSlot, to rows: UnsafeMutablePointer<Float>) {
+    var a = isa_finish()
+    a.panel = panel
+    a.width = Int64(shape.valueWidth)
+    a.base = UnsafeMutableRawPointer(rows + p * 64 * shape.valueSize)
+    a.stride = Int64(shape.valueSize)
+    a.count = Int64(w.rows(p))
+    a.size = Int64(shape.valueSize)
+    a.element = ElementType.float32.rawValue
+    a.scratch = worker.tile
+    kernels.finish(&a)
+  }
+}

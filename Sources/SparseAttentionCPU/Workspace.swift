@@ -1,0 +1,90 @@
+import CKernels
+
+/// Packed keys and values of one (batch, key head), and their block means.
+struct KeySlot {
+  let keys, values: UnsafeMutablePointer<Float>
+  /// [paddedK][keyWidth] and [paddedK][valueWidth] float32.
+  let meanKeys, meanValues: UnsafeMutablePointer<Float>
+  /// The means packed as keys and values of blocks of 64.
+  let packedMeanKeys, packedMeanValues: UnsafeMutablePointer<Float>
+  /// [paddedK / 64][keyWidth][64] mean keys, transposed and scaled: the panels of coarse attention.
+  let coarsePanels: UnsafeMutablePointer<Float>
+
+  init(_ s: Shape, _ c: inout Carver) {
+    keys = c.floats(s.keyBlocks * s.keyBlockWords)
+    values = c.floats(s.keyBlocks * s.valueBlockWords)
+    meanKeys = c.floats(s.paddedK * s.keyWidth)
+    meanValues = c.floats(s.paddedK * s.valueWidth)
+    packedMeanKeys = c.floats(s.paddedK * s.words)
+    packedMeanValues = c.floats(s.paddedK * s.valueWidth / s.pack)
+    coarsePanels = c.floats(s.paddedK * s.keyWidth)
+  }
+}
+
+/// Tables of one (batch, query head).
+struct HeadSlot {
+  /// [paddedQ][keyWidth].
+  let meanQueries: UnsafeMutablePointer<Float>
+  /// [paddedQ / 64][words][64] mean queries, transposed and scaled: the panels of variances.
+  let queryPanels: UnsafeMutablePointer<Float>
+  /// [paddedQ][paddedK]: coarse attention; half the variances of scores.
+  let coarse, halfVariance: UnsafeMutablePointer<Float>
+  /// [paddedQ].
+  let sharpness: UnsafeMutablePointer<Float>
+  /// [queryBlocks]: products of queries and keys computed token by token, of the last policy.
+  let executed: UnsafeMutablePointer<Int>
+
+  init(_ s: Shape, needs: Needs, _ c: inout Carver) {
+    meanQueries = c.floats(needs.coarse ? s.paddedQ * s.keyWidth : 0)
+    queryPanels = c.floats(needs.variance ? s.paddedQ * s.words : 0)
+    coarse = c.floats(needs.coarse ? s.paddedQ * s.paddedK : 0)
+    halfVariance = c.floats(needs.variance ? s.paddedQ * s.paddedK : 0)
+    sharpness = c.floats(s.paddedQ)
+    executed = c.take(s.queryBlocks, of: Int.self)
+  }
+}
+
+/// What one thread works in.
+struct WorkerSlot {
+  let panel: isa_panel
+  /// [words][64] for each panel of a query block.
+  let queries: UnsafeMutablePointer<Float>
+  /// [paddedK][64] for each panel: products with the mean keys.
+  let meanScores: UnsafeMutablePointer<Float>
+  let exponentials: UnsafeMutablePointer<Float>
+  let packing, bias, square, tile: UnsafeMutablePointer<Float>
+  /// [paddedK].
+  let row, terms, choosing: UnsafeMutablePointer<Float>
+  let flags, list: UnsafeMutablePointer<Int32>
+  /// [blockQ][valueWidth] for the probe: exact and approximate rows.
+  let exactRows, rows: UnsafeMutablePointer<Float>
+
+  init(_ s: Shape, needs: Needs, _ c: inout Carver) {
+    queries = c.floats(s.panels * s.words * 64)
+    panel = isa_panel(
+      q: queries, s: c.floats(64 * 64), p: c.floats(64 * 64), o: c.floats(64 * s.valueWidth), m: c.floats(64),
+      l: c.floats(64), x: c.floats(64))
+    let means = needs.coarse ? s.paddedK : 0
+    meanScores = c.floats(s.panels * means * 64)
+    exponentials = c.floats(needs.variance ? means * 64 + s.paddedK + 128 : 0)
+    packing = c.floats(64 * max(s.keyWidth, s.valueWidth) + 4096)
+    bias = c.floats(needs.bias ? 64 * 64 + 4096 : 0)
+    square = c.floats(64 * 64)
+    tile = c.floats(16 * 64)
+    row = c.floats(max(s.paddedK, s.paddedQ))
+    terms = c.floats(s.paddedK)
+    choosing = c.floats(max(s.paddedK, s.paddedQ))
+    flags = c.take(max(s.paddedK, s.paddedQ), of: Int32.self)
+    list = c.take(max(s.paddedK, s.paddedQ), of: Int32.self)
+    exactRows = c.floats(needs.probe ? s.blockQ * s.valueWidth : 0)
+    rows = c.floats(needs.probe ? s.blockQ * s.valueWidth : 0)
+  }
+}
+
+/// Which tables the policies of a call ask for.
+struct Needs {
+  var coarse = false
+  var variance = false
+  var bias = false
+  var probe = false
+}
