@@ -1,3 +1,4 @@
+import OnnxRuntime
 import SparseAttention
 
 extension Adapter {
@@ -53,14 +54,17 @@ extension Adapter {
   private static func readPort(_ name: String, _ keys: [String: YAMLValue]) throws(YAMLSchemaError) -> Port {
     var port = Port(name: name, types: [], dims: [])
     if let types = keys["type"] {
-      for type in types.isArray ? try types.array() : [types] { port.types.append(try type.choice(ElementType.self)) }
+      for type in types.isArray ? try types.array() : [types] {
+        let name = try type.string()
+        guard let found = ElementType(named: name) else { throw type.failure("'\(name)' is no type of elements") }
+        port.types.append(found)
+      }
       if port.types.isEmpty { throw types.failure("names no type") }
     }
     for dim in try keys["dims"]?.array() ?? [] {
       let text = try dim.string()
-      if let length = Int(text) {
+      if Int(text) != nil {
         port.dims.append(.fixed(try dim.integer(in: 1...Int(Int32.max))))
-        _ = length
       } else {
         port.dims.append(.named(try axisName(text, dim)))
       }

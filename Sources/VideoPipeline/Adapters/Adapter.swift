@@ -1,3 +1,4 @@
+import OnnxRuntime
 import SparseAttention
 
 /// What is known of a model family: how to recognise it, what its inputs mean, how its tokens are ordered, and how it is

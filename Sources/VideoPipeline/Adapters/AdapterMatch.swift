@@ -1,3 +1,4 @@
+import OnnxRuntime
 import SparseAttention
 
 /// An adapter with a model that it fits: what each axis is in that model.
@@ -78,7 +79,7 @@ extension Adapter {
         throw fail("it has no \(what) '\(port.name)'")
       }
       guard let type = found.type, port.types.contains(type) else {
-        throw fail("its \(what) '\(port.name)' is not \(port.types.map(\.rawValue).joined(separator: " or "))")
+        throw fail("its \(what) '\(port.name)' is not \(port.types.map(\.name).joined(separator: " or "))")
       }
       types[port.name] = type
       guard let dims = found.dims else { continue }

@@ -1,3 +1,5 @@
+import OnnxRuntime
+
 /// Inputs and outputs of a graph, as plain values: what a model is recognised by. Inputs that have an initializer, which a
 /// caller may leave out, do not belong here.
 public struct ModelInterface: Equatable, Sendable {

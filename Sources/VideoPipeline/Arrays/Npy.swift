@@ -1,3 +1,5 @@
+import OnnxRuntime
+
 /// The `.npy` format, versions 1 to 3: plain numbers in C order, little-endian.
 enum Npy {
   enum Failure: Error {
@@ -20,7 +22,7 @@ enum Npy {
 
   private static let magic: [UInt8] = [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]
 
-  static func parse(_ bytes: [UInt8]) throws(Failure) -> NDArray {
+  static func parse(_ bytes: [UInt8]) throws(Failure) -> Tensor {
     guard bytes.count >= 10, Array(bytes[0..<6]) == magic else { throw .damaged("it is not an .npy array") }
     let record = LittleEndian(bytes: Array(bytes[0..<min(12, bytes.count)]))
     guard (1...3).contains(bytes[6]) else { throw .unsupported(".npy version \(bytes[6])") }
@@ -36,15 +38,15 @@ enum Npy {
     else { throw .unsupported("the type '\(fields.descriptor)'") }
     guard !fields.fortranOrder || fields.shape.count < 2 else { throw .unsupported("Fortran order") }
     guard fields.shape.count <= 32 else { throw .unsupported("a rank of \(fields.shape.count)") }
-    guard let array = NDArray(type: type, shape: fields.shape, bytes: Array(bytes[(start + length)...])) else {
+    guard let array = try? Tensor(type, shape: fields.shape, bytes: Array(bytes[(start + length)...])) else {
       throw .damaged("its bytes are not those of its shape \(fields.shape)")
     }
     return array
   }
 
   /// Version 1, as numpy writes it; nil for bfloat16, which the format does not know.
-  static func encode(_ array: NDArray) -> [UInt8]? {
-    guard let descriptor = types.first(where: { $0.type == array.type })?.descriptor else { return nil }
+  static func encode(_ array: Tensor) -> [UInt8]? {
+    guard let descriptor = types.first(where: { $0.type == array.elementType })?.descriptor else { return nil }
     let shape = array.shape.map { "\($0)" }.joined(separator: ", ") + (array.shape.count == 1 ? "," : "")
     var header = "{'descr': '\(descriptor)', 'fortran_order': False, 'shape': (\(shape)), }"
     // The data starts at a multiple of 64.

@@ -1,10 +1,12 @@
+import OnnxRuntime
+
 /// `.npz` files: named arrays in a zip archive, as numpy's `savez` and `savez_compressed` write them.
 ///
 /// Reading trusts nothing: every offset, size and count is checked against the file, and a member can claim no more bytes
 /// than a deflate stream of its length can hold.
 public enum Npz {
   /// - Parameter limit: most bytes that all arrays together may take.
-  public static func read(_ path: String, limit: Int = 8 << 30) throws(NpzError) -> [String: NDArray] {
+  public static func read(_ path: String, limit: Int = 8 << 30) throws(NpzError) -> [String: Tensor] {
     let source: ByteSource
     do throws(ByteSource.Failure) {
       source = try ByteSource(path: path)
@@ -17,14 +19,14 @@ public enum Npz {
   /// - Parameter file: what messages call it.
   public static func read(
     _ bytes: [UInt8], file: String, limit: Int = 8 << 30
-  ) throws(NpzError) -> [String: NDArray] {
+  ) throws(NpzError) -> [String: Tensor] {
     try read(ByteSource(bytes), file: file, limit: limit)
   }
 
   private static func read(
     _ source: ByteSource, file: String, limit: Int
-  ) throws(NpzError) -> [String: NDArray] {
-    var result: [String: NDArray] = [:]
+  ) throws(NpzError) -> [String: Tensor] {
+    var result: [String: Tensor] = [:]
     var left = limit
     let members: [ZipDirectory.Member]
     do throws(ZipDirectory.Failure) {
@@ -58,14 +60,14 @@ public enum Npz {
   /// - Parameter compressed: deflated, as by `savez_compressed`.
   /// - Throws: `.unsupported` for bfloat16, `.duplicateName`.
   public static func encode(
-    _ arrays: [(name: String, array: NDArray)], compressed: Bool = false, file: String = "output.npz"
+    _ arrays: [(name: String, array: Tensor)], compressed: Bool = false, file: String = "output.npz"
   ) throws(NpzError) -> [UInt8] {
     var writer = ZipWriter()
     var names: Set<String> = []
     for (name, array) in arrays {
       guard names.insert(name).inserted else { throw NpzError(file: file, member: name, problem: .duplicateName) }
       guard name.utf8.count < 60_000, let bytes = Npy.encode(array) else {
-        throw NpzError(file: file, member: name, problem: .unsupported("the type \(array.type.rawValue)"))
+        throw NpzError(file: file, member: name, problem: .unsupported("the type \(array.elementType.name)"))
       }
       writer.add(name + ".npy", bytes, compressed: compressed)
     }

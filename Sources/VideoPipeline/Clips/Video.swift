@@ -1,3 +1,5 @@
+import OnnxRuntime
+
 /// A video as models take it: red, green, blue in [−1, 1] (value/127.5 − 1), float32 [1, 3, F, H, W].
 public struct Video: Equatable, Sendable {
   public let frames: Int
@@ -9,7 +11,7 @@ public struct Video: Equatable, Sendable {
 
   /// nil where the values are not 3·F·H·W.
   public init?(frames: Int, height: Int, width: Int, values: [Float], rate: FrameRate = .default) {
-    guard NDArray.count([3, frames, height, width]) == values.count else { return nil }
+    guard elementCount([3, frames, height, width]) == values.count else { return nil }
     self.frames = frames
     self.height = height
     self.width = width
@@ -18,7 +20,7 @@ public struct Video: Equatable, Sendable {
   }
 
   /// nil unless the array is of floats, [1, 3, F, H, W].
-  public init?(_ array: NDArray, rate: FrameRate = .default) {
+  public init?(_ array: Tensor, rate: FrameRate = .default) {
     guard array.shape.count == 5, array.shape[0] == 1, array.shape[1] == 3 else { return nil }
     self.init(
       frames: array.shape[2], height: array.shape[3], width: array.shape[4], values: array.floats, rate: rate)
