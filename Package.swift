@@ -86,6 +86,7 @@ let package = Package(
     .testTarget(name: "GraphRewritingTests", dependencies: ["GraphRewriting", "TestSupport"]),
     .testTarget(name: "AttentionPatternsTests", dependencies: ["AttentionPatterns", "TestSupport"]),
     .testTarget(name: "VideoPipelineTests", dependencies: ["VideoPipeline", "TestSupport"]),
+    .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
     .testTarget(name: "CalibrationCoreTests", dependencies: ["CalibrationCore", "TestSupport"]),
     .testTarget(name: "ISAPatchTests", dependencies: ["ISAPatch", "TestSupport"]),
   ],

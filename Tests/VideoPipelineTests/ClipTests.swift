@@ -81,7 +81,7 @@ import VideoPipeline
     #expect(information == ClipInformation(width: 64, height: 48, rate: video.rate, frames: 5))
     let back = try ffmpeg.decode(path, frames: 5, width: 64, height: 48)
     // Colour edges of the test picture suffer from halved chroma; brightness does not.
-    #expect(try #require(Quality(of: back, against: video)).psnr > 28)
+    #expect(try #require(VideoQuality(of: back, against: video)).psnr > 28)
     #expect(try TestClip.run(["-i", path, "-f", "null", "-"]).isEmpty)
   }
 

@@ -2,12 +2,12 @@ import Testing
 import VideoPipeline
 
 /// Against numbers that numpy computed by the definitions (Tests/Fixtures/make_metrics.py).
-@Suite struct QualityTests {
+@Suite struct VideoQualityTests {
   @Test func psnrAndSSIMAreNumpys() throws {
     let arrays = try Npz.read(Fixture.path("metrics.npz"))
     let video = try #require(arrays["video"].flatMap { Video($0) })
     let reference = try #require(arrays["reference"].flatMap { Video($0) })
-    let quality = try #require(Quality(of: video, against: reference))
+    let quality = try #require(VideoQuality(of: video, against: reference))
     let psnr = try #require(arrays["psnr"]?.doubles.first)
     let framePSNR = try #require(arrays["frame_psnr"]?.doubles)
     let frameSSIM = try #require(arrays["frame_ssim"]?.doubles)
@@ -21,7 +21,7 @@ import VideoPipeline
 
   @Test func anEqualVideoIsPerfect() throws {
     let video = try #require(Video(frames: 2, height: 12, width: 12, values: Noise.normal(count: 864, seed: 1)))
-    let quality = try #require(Quality(of: video, against: video))
+    let quality = try #require(VideoQuality(of: video, against: video))
     #expect(quality.psnr == .infinity)
     #expect(abs(quality.ssim - 1) < 1e-12)
   }
@@ -31,23 +31,23 @@ import VideoPipeline
     let bright = try #require(Video(frames: 1, height: 4, width: 4, values: Array(repeating: 1.5, count: 48)))
     let white = try #require(Video(frames: 1, height: 4, width: 4, values: Array(repeating: 1, count: 48)))
     let grey = try #require(Video(frames: 1, height: 4, width: 4, values: Array(repeating: 0, count: 48)))
-    #expect(Quality(of: bright, against: white)?.psnr == .infinity)
+    #expect(VideoQuality(of: bright, against: white)?.psnr == .infinity)
     // Half the range everywhere: 10 log10(4/1).
-    let quality = try #require(Quality(of: grey, against: white))
+    let quality = try #require(VideoQuality(of: grey, against: white))
     #expect(abs(quality.psnr - 6.020599913279624) < 1e-12)
   }
 
   @Test func whatIsNotANumberIsNeverGood() throws {
     let white = try #require(Video(frames: 1, height: 4, width: 4, values: Array(repeating: 1, count: 48)))
     let broken = try #require(Video(frames: 1, height: 4, width: 4, values: Array(repeating: .nan, count: 48)))
-    let quality = try #require(Quality(of: broken, against: white))
+    let quality = try #require(VideoQuality(of: broken, against: white))
     #expect(quality.psnr == 0)
   }
 
   @Test func otherSizesHaveNoQuality() throws {
     let a = try #require(Video(frames: 1, height: 4, width: 4, values: Array(repeating: 0, count: 48)))
     let b = try #require(Video(frames: 1, height: 2, width: 8, values: Array(repeating: 0, count: 48)))
-    #expect(Quality(of: a, against: b) == nil)
+    #expect(VideoQuality(of: a, against: b) == nil)
   }
 
   @Test func differencesOfArrays() throws {
