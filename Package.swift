@@ -43,7 +43,7 @@ let package = Package(
       linkerSettings: [
         .linkedLibrary("m"),
         .unsafeFlags([
-          "-static-stdlib",
+          "-static-stdlib", "-use-ld=lld",
           "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/ISAOps/isa_ops.map",
           "-Xlinker", "-Bsymbolic", "-Xlinker", "--gc-sections", "-Xlinker", "-s",
           "-Xlinker", "-z", "-Xlinker", "defs",

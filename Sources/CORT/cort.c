@@ -1,6 +1,8 @@
+#define _GNU_SOURCE
 #include "CORT.h"
 
 #include <dlfcn.h>
+#include <sched.h>
 #include <stdio.h>
 
 const OrtApiBase *cort_open(const char *path, char *error, size_t error_size) {
@@ -16,4 +18,9 @@ const OrtApiBase *cort_open(const char *path, char *error, size_t error_size) {
     return NULL;
   }
   return get();
+}
+
+int cort_processors(void) {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
 }

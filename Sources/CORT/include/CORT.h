@@ -313,10 +313,13 @@ _Static_assert(sizeof(OrtCustomOp) == 208, "OrtCustomOp has another size");
 // OrtErrorCode
 enum { ORT_FAIL = 1, ORT_INVALID_ARGUMENT = 2, ORT_RUNTIME_EXCEPTION = 6, ORT_NOT_IMPLEMENTED = 9 };
 // OrtOpAttrType, for ReadOpAttr
-enum { ORT_ATTRIBUTE_INT = 1, ORT_ATTRIBUTE_STRING = 5 };
+enum { ORT_ATTRIBUTE_INT = 1, ORT_ATTRIBUTE_STRING = 5, ORT_ATTRIBUTE_STRINGS = 6 };
 // OrtCustomOpInputOutputCharacteristic
 enum { ORT_INPUT_REQUIRED = 0, ORT_INPUT_OPTIONAL = 1 };
 
 // Opens the shared library at `path` and asks it for its API; null with the loader's text in `error` where that fails.
 // The library stays open for the process's life.
 const OrtApiBase *cort_open(const char *path, char *error, size_t error_size);
+
+// CPUs that this process may use; 0 where that is not known.
+int cort_processors(void);

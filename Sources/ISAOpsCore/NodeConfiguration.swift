@@ -1,0 +1,133 @@
+import SparseAttention
+import SparseAttentionCPU
+
+/// A node's attributes, checked when its kernel is made.
+struct NodeConfiguration {
+  var site: String
+  var heads: Int
+  var kvHeads: Int
+  /// Nil: the head size to the power of -1/2.
+  var scale: Float?
+  var queryLayout: Layout
+  var keyLayout: Layout
+  var valueLayout: Layout
+  var outputLayout: Layout
+  var queryKinds: [SegmentKind]?
+  var keyKinds: [SegmentKind]?
+  var blockQ: Int
+  var blockK: Int
+  var tile: Grid?
+  var compute: ElementType
+  /// [points or candidates][heads].
+  var policies: [[Policy]]
+  /// Of the probe: every n-th query block is measured.
+  var sample: Int
+
+  init(_ reader: AttributeReader) throws(OperatorFailure) {
+    SegmentKindRegister.shared.close()
+    site = reader.nodeName
+    do throws(OperatorFailure) {
+      let named = try reader.string("site") ?? ""
+      if !named.isEmpty { site = named }
+      guard let heads = try reader.integer("num_heads") else { throw OperatorFailure("attribute 'num_heads' is missing") }
+      self.heads = heads
+      kvHeads = try reader.integer("kv_num_heads") ?? heads
+      guard heads >= 1, heads <= 1 << 20, kvHeads >= 1, heads % kvHeads == 0 else {
+        throw OperatorFailure("num_heads is \(heads) and kv_num_heads \(kvHeads); the first must be a multiple of the other")
+      }
+      scale = try reader.float("scale")
+      if let scale, !scale.isFinite { throw OperatorFailure("scale is \(scale); it must be finite") }
+      queryLayout = try reader.choice("layout", Layout.allCases) ?? .bhsd
+      keyLayout = try reader.choice("key_layout", Layout.allCases) ?? queryLayout
+      valueLayout = try reader.choice("value_layout", Layout.allCases) ?? queryLayout
+      outputLayout = try reader.choice("output_layout", Layout.allCases) ?? queryLayout
+      blockQ = try reader.integer("block_q") ?? 64
+      guard [64, 128].contains(blockQ) else { throw OperatorFailure("block_q is \(blockQ); use 64 or 128") }
+      blockK = try reader.integer("block_k") ?? 64
+      guard [32, 64].contains(blockK) else { throw OperatorFailure("block_k is \(blockK); use 32 or 64") }
+      tile = try NodeConfiguration.tile(reader)
+      switch try reader.choice("compute", ComputeType.allCases) ?? .float32 {
+      case .float32: compute = .float32
+      case .float16: compute = .float16
+      case .bfloat16: compute = .bfloat16
+      }
+      policies = try NodeConfiguration.policies(reader, heads: heads)
+      sample = try reader.integer("sample") ?? 1
+      guard sample >= 1 else { throw OperatorFailure("sample is \(sample); it must be 1 or more") }
+      let key = SegmentKindRegister.Key(site: named, heads: heads)
+      queryKinds = try NodeConfiguration.kinds(reader, "query_segment_kinds", key)
+      keyKinds = try NodeConfiguration.kinds(reader, "key_segment_kinds", key)
+    } catch {
+      throw error.at(site: site)
+    }
+  }
+
+  private static func tile(_ reader: AttributeReader) throws(OperatorFailure) -> Grid? {
+    guard let tile = try reader.integers("tile") else { return nil }
+    if tile.isEmpty {
+      // So an integer reads, and an empty list.
+      guard (try? reader.integer("tile")) == nil else { throw OperatorFailure("attribute 'tile' must be a list of integers") }
+      return nil
+    }
+    guard tile.count == 3, tile.allSatisfy({ (1...(1 << 20)).contains($0) }) else {
+      throw OperatorFailure("tile is \(tile); it must be frames, rows and columns, each 1 or more")
+    }
+    return Grid(frames: tile[0], rows: tile[1], columns: tile[2])
+  }
+
+  private static func policies(_ reader: AttributeReader, heads: Int) throws(OperatorFailure) -> [[Policy]] {
+    guard let (shape, values) = try reader.tensor("policies") else {
+      throw OperatorFailure("attribute 'policies' is missing")
+    }
+    guard shape.count == 3, shape[0] >= 1, shape[1] == heads, shape[2] == Policy.rowLength else {
+      throw OperatorFailure("policies has the shape \(shape), not [points, \(heads), \(Policy.rowLength)]")
+    }
+    var points: [[Policy]] = []
+    for point in 0..<shape[0] {
+      var row: [Policy] = []
+      for head in 0..<heads {
+        let start = (point * heads + head) * Policy.rowLength
+        guard let policy = Policy(row: values[start..<start + Policy.rowLength]) else {
+          throw OperatorFailure("policies has a row without meaning at point \(point), head \(head)")
+        }
+        row.append(policy)
+      }
+      points.append(row)
+    }
+    return points
+  }
+
+  private static func kinds(
+    _ reader: AttributeReader, _ name: String, _ key: SegmentKindRegister.Key
+  ) throws(OperatorFailure) -> [SegmentKind]? {
+    let names: [String]
+    switch SegmentKindRegister.shared.kinds(name, of: key) {
+    case .some(.known(let list)): names = list
+    case .some(.ambiguous):
+      throw OperatorFailure("another node has the same site but other \(name); give every node its own site")
+    case nil:
+      // Nothing was noted: the attribute is absent, or the model came in a form whose shapes are not inferred again.
+      guard let joined = try reader.string(name) else { return nil }
+      names = joined.split(separator: ",").map(String.init)
+    }
+    var kinds: [SegmentKind] = []
+    for text in names {
+      guard let kind = SegmentKind(rawValue: text) else {
+        throw OperatorFailure("\(name) has '\(text)', which is none of target, context, text")
+      }
+      kinds.append(kind)
+    }
+    return kinds
+  }
+}
+
+extension AttributeReader {
+  /// A string out of a set.
+  func choice<T: RawRepresentable<String>>(_ name: String, _ all: [T]) throws(OperatorFailure) -> T? {
+    guard let text = try string(name) else { return nil }
+    guard let value = all.first(where: { $0.rawValue == text }) else {
+      throw OperatorFailure("\(name) is '\(text)', which is none of \(all.map(\.rawValue).joined(separator: ", "))")
+    }
+    return value
+  }
+}

@@ -1,0 +1,66 @@
+import CORT
+import SparseAttention
+import SparseAttentionCPU
+
+/// The two operators.
+enum Operator: Int32, CaseIterable {
+  case attention
+  case probe
+
+  var name: StaticString {
+    switch self {
+    case .attention: "InContextSparseAttention"
+    case .probe: "AttentionProbe"
+    }
+  }
+}
+
+/// One node of a session. Runs may overlap: nothing changes after it is made.
+final class NodeKernel {
+  private let api: Api
+  private let op: Operator
+  private let element: ElementType
+  private let node: NodeConfiguration
+
+  init(_ api: Api, _ info: OpaquePointer, _ op: Operator, _ element: ElementType) throws(OperatorFailure) {
+    self.api = api
+    self.op = op
+    self.element = element
+    node = try NodeConfiguration(AttributeReader(api: api, info: info))
+  }
+
+  /// Runs the node; null for success.
+  func compute(_ context: OpaquePointer) -> OpaquePointer? {
+    do throws(OperatorFailure) {
+      let arguments = try KernelArguments(api, context)
+      switch op {
+      case .attention: try attend(arguments)
+      case .probe: try probe(arguments)
+      }
+      return nil
+    } catch {
+      return error.at(site: node.site).status(api)
+    }
+  }
+
+  private func attend(_ arguments: KernelArguments) throws(OperatorFailure) {
+    let policies = try node.policies(at: arguments.input(7))
+    let inputs = try NodeInputs(arguments, node, element: element)
+    guard let memory = try arguments.output(0, inputs.output.shape(node.outputLayout)) else {
+      throw OperatorFailure("output 'output' is missing")
+    }
+    var problem = inputs.problem(into: memory, policies)
+    problem.statistics = try arguments.output(1, [inputs.query.batch, node.heads, 4])?
+      .assumingMemoryBound(to: Float.self)
+    do throws(AttentionError) {
+      try AttentionCPU.run(problem, on: OrtRunner(api: api, context: arguments.context))
+    } catch {
+      throw OperatorFailure(error.message)
+    }
+  }
+
+  private func probe(_ arguments: KernelArguments) throws(OperatorFailure) {
+    guard try arguments.input(7) == nil else { throw OperatorFailure("a probe takes no input 'point'") }
+    throw OperatorFailure("not there yet")
+  }
+}
