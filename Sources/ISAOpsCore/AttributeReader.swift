@@ -2,8 +2,10 @@ import CORT
 
 /// A node's attributes while its kernel is made.
 struct AttributeReader {
-  let api: Api
+  let runtime: Runtime
   let info: OpaquePointer
+
+  private var api: Api { runtime.api }
 
   /// Nil where the attribute is absent.
   func integer(_ name: String) throws(OperatorFailure) -> Int? {
@@ -58,6 +60,29 @@ struct AttributeReader {
     guard view.elementType == 1 else { throw OperatorFailure("attribute '\(name)' must be a float32 tensor") }
     let values = UnsafeBufferPointer(start: view.memory.assumingMemoryBound(to: Float.self), count: view.count)
     return (view.shape, view.count == 0 ? [] : Array(values))
+  }
+
+  /// Only in ONNX Runtime 1.28 and newer.
+  func strings(_ name: String) throws(OperatorFailure) -> [String]? {
+    var allocator: OpaquePointer?
+    try api.check("GetAllocatorWithDefaultOptions", api.GetAllocatorWithDefaultOptions(&allocator))
+    var list: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+    var count = 0
+    let status = cort_attribute_strings(runtime.table, info, name, allocator, &list, &count)
+    guard try present(name, "a list of strings", status) else { return nil }
+    guard let list else { return [] }
+    defer {
+      for i in 0..<count { _ = api.failure(api.AllocatorFree(allocator, list[i])) }
+      _ = api.failure(api.AllocatorFree(allocator, list))
+    }
+    return (0..<count).map { list[$0].map { String(cString: $0) } ?? "" }
+  }
+
+  /// Whether an attribute is there, of whatever type.
+  func has(_ name: String) -> Bool {
+    var count = 0
+    guard let reason = api.failure(api.KernelInfoGetAttribute_string(info, name, nil, &count)) else { return true }
+    return !reason.contains("No attribute with")
   }
 
   var nodeName: String {

@@ -24,7 +24,6 @@ struct NodeConfiguration {
   var sample: Int
 
   init(_ reader: AttributeReader) throws(OperatorFailure) {
-    SegmentKindRegister.shared.close()
     site = reader.nodeName
     do throws(OperatorFailure) {
       let named = try reader.string("site") ?? ""
@@ -54,9 +53,7 @@ struct NodeConfiguration {
       policies = try NodeConfiguration.policies(reader, heads: heads)
       sample = try reader.integer("sample") ?? 1
       guard sample >= 1 else { throw OperatorFailure("sample is \(sample); it must be 1 or more") }
-      let key = SegmentKindRegister.Key(site: named, heads: heads)
-      queryKinds = try NodeConfiguration.kinds(reader, "query_segment_kinds", key)
-      keyKinds = try NodeConfiguration.kinds(reader, "key_segment_kinds", key)
+      (queryKinds, keyKinds) = try NodeConfiguration.kinds(reader)
     } catch {
       throw error.at(site: site)
     }
@@ -97,27 +94,37 @@ struct NodeConfiguration {
     return points
   }
 
+  /// The lists where the runtime hands them out, else their copy in one string.
   private static func kinds(
-    _ reader: AttributeReader, _ name: String, _ key: SegmentKindRegister.Key
-  ) throws(OperatorFailure) -> [SegmentKind]? {
-    let names: [String]
-    switch SegmentKindRegister.shared.kinds(name, of: key) {
-    case .some(.known(let list)): names = list
-    case .some(.ambiguous):
-      throw OperatorFailure("another node has the same site but other \(name); give every node its own site")
-    case nil:
-      // Nothing was noted: the attribute is absent, or the model came in a form whose shapes are not inferred again.
-      guard let joined = try reader.string(name) else { return nil }
-      names = joined.split(separator: ",").map(String.init)
-    }
-    var kinds: [SegmentKind] = []
-    for text in names {
-      guard let kind = SegmentKind(rawValue: text) else {
-        throw OperatorFailure("\(name) has '\(text)', which is none of target, context, text")
+    _ reader: AttributeReader
+  ) throws(OperatorFailure) -> (query: [SegmentKind]?, key: [SegmentKind]?) {
+    let names = ["query_segment_kinds", "key_segment_kinds"]
+    var lists: [[String]?] = [nil, nil]
+    if reader.runtime.isAtLeast(minor: 28) {
+      for (i, name) in names.enumerated() { lists[i] = try reader.strings(name) }
+    } else if let copy = try reader.string("segment_kinds") {
+      let sides = copy.split(separator: ";", omittingEmptySubsequences: false)
+      guard sides.count == 2 else {
+        throw OperatorFailure("segment_kinds is '\(copy)'; it must be the query's kinds, a semicolon, the key's")
       }
-      kinds.append(kind)
+      for (i, side) in sides.enumerated() where !side.isEmpty { lists[i] = side.split(separator: ",").map(String.init) }
+    } else if let name = names.first(where: { reader.has($0) }) {
+      throw OperatorFailure(
+        "\(name) is a list of strings, which ONNX Runtime \(reader.runtime.version) hands to no operator; "
+          + "add the attribute 'segment_kinds', or use version 1.28")
     }
-    return kinds
+    var out: [[SegmentKind]?] = []
+    for (name, list) in zip(names, lists) {
+      var kinds: [SegmentKind] = []
+      for text in list ?? [] {
+        guard let kind = SegmentKind(rawValue: text) else {
+          throw OperatorFailure("\(name) has '\(text)', which is none of target, context, text")
+        }
+        kinds.append(kind)
+      }
+      out.append(list == nil ? nil : kinds)
+    }
+    return (out[0], out[1])
   }
 }
 

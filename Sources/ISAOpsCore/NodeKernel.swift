@@ -22,11 +22,13 @@ final class NodeKernel {
   private let element: ElementType
   private let node: NodeConfiguration
 
-  init(_ api: Api, _ info: OpaquePointer, _ op: Operator, _ element: ElementType) throws(OperatorFailure) {
-    self.api = api
+  init(
+    _ runtime: Runtime, _ info: OpaquePointer, _ op: Operator, _ element: ElementType
+  ) throws(OperatorFailure) {
+    api = runtime.api
     self.op = op
     self.element = element
-    node = try NodeConfiguration(AttributeReader(api: api, info: info))
+    node = try NodeConfiguration(AttributeReader(runtime: runtime, info: info))
   }
 
   /// Runs the node; null for success.

@@ -14,8 +14,8 @@ private struct OpRecord {
 
 /// Puts the operators into session options.
 public enum Registration {
-  /// The runtime that registered us; the shape function gets no API of its own.
-  private nonisolated(unsafe) static var base: UnsafePointer<OrtApiBase>?
+  /// The runtime that registered us.
+  private nonisolated(unsafe) static var runtime: Runtime?
 
   /// Made once and never freed: ONNX Runtime keeps their addresses.
   private nonisolated(unsafe) static var domain: OpaquePointer?
@@ -25,20 +25,21 @@ public enum Registration {
     _ options: OpaquePointer?, _ base: UnsafePointer<OrtApiBase>?
   ) -> OpaquePointer? {
     guard let base else { return nil }
-    guard let api = base.pointee.GetApi(UInt32(CORT_API_VERSION))?.pointee else {
-      let version = base.pointee.GetVersionString().map { String(cString: $0) } ?? "older"
+    guard let runtime = Runtime(base) else {
+      // Returning no status would have the operators reported as unknown later.
       return base.pointee.GetApi(1)?.pointee.CreateStatus(
-        Int32(ORT_NOT_IMPLEMENTED), "isa: the operators need ONNX Runtime 1.17 or newer; this is \(version)")
+        Int32(ORT_NOT_IMPLEMENTED),
+        "isa: the operators need ONNX Runtime 1.17 or newer; this is \(Runtime.version(base))")
     }
-    self.base = base
-    SegmentKindRegister.shared.close()
+    let api = runtime.api
+    self.runtime = runtime
     if domain == nil {
       var made: OpaquePointer?
       if let status = api.CreateCustomOpDomain("isa", &made) { return status }
       for op in Operator.allCases {
         for element in [ElementType.float32, .float16, .bfloat16] {
           let record = UnsafeMutablePointer<OpRecord>.allocate(capacity: 1)
-          record.initialize(to: OpRecord(callbacks: callbacks(), op: op, element: element))
+          record.initialize(to: OpRecord(callbacks: callbacks(runtime), op: op, element: element))
           let address = UnsafeRawPointer(record).assumingMemoryBound(to: OrtCustomOp.self)
           if let status = api.CustomOpDomain_Add(made, address) { return status }
         }
@@ -48,7 +49,7 @@ public enum Registration {
     return api.AddCustomOpDomain(options, domain)
   }
 
-  private static func callbacks() -> OrtCustomOp {
+  private static func callbacks(_ runtime: Runtime) -> OrtCustomOp {
     var c = OrtCustomOp()
     c.version = UInt32(CORT_API_VERSION)
     c.GetName = { op in
@@ -79,14 +80,14 @@ public enum Registration {
     c.GetVariadicOutputHomogeneity = { _ in 1 }
     c.GetStartVersion = { _ in 1 }
     c.GetEndVersion = { _ in Int32.max }
-    c.CreateKernelV2 = { op, api, info, out in
-      guard let record = OpRecord.at(op), let api = api?.pointee, let info, let out else { return nil }
+    c.CreateKernelV2 = { op, _, info, out in
+      guard let record = OpRecord.at(op), let runtime = Registration.runtime, let info, let out else { return nil }
       do throws(OperatorFailure) {
-        let kernel = try NodeKernel(api, info, record.op, record.element)
+        let kernel = try NodeKernel(runtime, info, record.op, record.element)
         out.pointee = Unmanaged.passRetained(kernel).toOpaque()
         return nil
       } catch {
-        return error.status(api)
+        return error.status(runtime.api)
       }
     }
     c.KernelComputeV2 = { kernel, context in
@@ -96,12 +97,13 @@ public enum Registration {
     c.KernelDestroy = { kernel in
       if let kernel { Unmanaged<NodeKernel>.fromOpaque(kernel).release() }
     }
-    c.InferOutputShapeFn = { op, context in
-      guard let record = OpRecord.at(op), let context,
-        let api = Registration.base?.pointee.GetApi(UInt32(CORT_API_VERSION))?.pointee
-      else { return nil }
-      ShapeInference(api: api, context: context).run(record.op, element: record.element.rawValue)
-      return nil
+    if runtime.isAtLeast(minor: 24) {
+      c.InferOutputShapeFn = { _, context in
+        if let context, let runtime = Registration.runtime {
+          ShapeInference(api: runtime.api, context: context).run()
+        }
+        return nil
+      }
     }
     return c
   }

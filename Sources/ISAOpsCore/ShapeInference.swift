@@ -2,7 +2,8 @@ import CORT
 
 /// What is known of an output while a model loads.
 ///
-/// Nothing here may fail: what cannot be read is left unknown, and the kernel says what is wrong.
+/// Only from ONNX Runtime 1.24: an older one reads the type of every input for its shape function, and reads through null
+/// where an input is left out. Nothing here may fail: what cannot be read is left unknown, and the kernel says what is wrong.
 struct ShapeInference {
   /// A size, its symbol, or neither.
   struct Dimension: Equatable {
@@ -17,9 +18,8 @@ struct ShapeInference {
   let api: Api
   let context: OpaquePointer
 
-  func run(_ op: Operator, element: Int32) {
+  func run() {
     guard let heads = integer("num_heads"), heads >= 1 else { return }
-    noteKinds(heads: Int(heads))
     let kvHeads = max(1, integer("kv_num_heads") ?? heads)
     let layout = string("layout").map { Layout(rawValue: $0) } ?? .bhsd
     guard let layout, let valueLayout = self.string("value_layout").map({ Layout(rawValue: $0) }) ?? layout,
@@ -45,14 +45,7 @@ struct ShapeInference {
       case .bhsd: [batch, .fixed(heads), tokens, size]
       case .bse: [batch, tokens, width]
       }
-    set(0, element, shape)
-    if op == .attention { set(1, 1, [batch, .fixed(heads), .fixed(4)]) }
-  }
-
-  private func noteKinds(heads: Int) {
-    var lists: [String: [String]] = [:]
-    for name in ["query_segment_kinds", "key_segment_kinds"] { lists[name] = strings(name) }
-    SegmentKindRegister.shared.note(lists, of: .init(site: string("site") ?? "", heads: heads))
+    set(0, shape)
   }
 
   private func attribute(_ name: String) -> OpaquePointer? {
@@ -70,25 +63,14 @@ struct ShapeInference {
 
   private func string(_ name: String) -> String? {
     guard let attribute = attribute(name) else { return nil }
-    return text(attribute, Int32(ORT_ATTRIBUTE_STRING)).map { String(decoding: $0, as: UTF8.self) }
-  }
-
-  private func strings(_ name: String) -> [String]? {
-    guard let attribute = attribute(name), let bytes = text(attribute, Int32(ORT_ATTRIBUTE_STRINGS)) else {
-      return nil
-    }
-    // Each is followed by a zero.
-    return bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast().map {
-      String(decoding: $0, as: UTF8.self)
-    }
-  }
-
-  private func text(_ attribute: OpaquePointer, _ kind: Int32) -> [UInt8]? {
+    let kind = Int32(ORT_ATTRIBUTE_STRING)
     var length = 0
     _ = api.failure(api.ReadOpAttr(attribute, kind, nil, 0, &length))
     guard length > 0 else { return nil }
     var bytes = [UInt8](repeating: 0, count: length)
-    return api.failure(api.ReadOpAttr(attribute, kind, &bytes, length, &length)) == nil ? bytes : nil
+    guard api.failure(api.ReadOpAttr(attribute, kind, &bytes, length, &length)) == nil else { return nil }
+    // Some versions count a closing zero.
+    return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
   }
 
   private func input(_ index: Int) -> [Dimension]? {
@@ -108,7 +90,8 @@ struct ShapeInference {
     return zip(sizes, names).map { Dimension(size: $0, symbol: $1.map { String(cString: $0) } ?? "") }
   }
 
-  private func set(_ index: Int, _ element: Int32, _ shape: [Dimension]) {
+  /// Only of outputs that every node has: an index past the node's own ends the process in versions before 1.31.
+  private func set(_ index: Int, _ shape: [Dimension]) {
     // A size that is neither known nor named cannot be written down.
     guard shape.allSatisfy(\.isKnown) else { return }
     var info: OpaquePointer?
@@ -123,11 +106,10 @@ struct ShapeInference {
     }
     defer { for name in names { name?.deallocate() } }
     let sizes = shape.map(\.size)
-    guard api.failure(api.SetTensorElementType(info, element)) == nil,
-      api.failure(api.SetDimensions(info, sizes, sizes.count)) == nil,
+    // The element type is known to ONNX Runtime; this record may be another type's.
+    guard api.failure(api.SetDimensions(info, sizes, sizes.count)) == nil,
       api.failure(api.SetSymbolicDimensions(info, &names, names.count)) == nil
     else { return }
-    // Fails where the node leaves the output out.
     _ = api.failure(api.ShapeInferContext_SetOutputTypeShape(context, index, info))
   }
 }

@@ -313,9 +313,17 @@ _Static_assert(sizeof(OrtCustomOp) == 208, "OrtCustomOp has another size");
 // OrtErrorCode
 enum { ORT_FAIL = 1, ORT_INVALID_ARGUMENT = 2, ORT_RUNTIME_EXCEPTION = 6, ORT_NOT_IMPLEMENTED = 9 };
 // OrtOpAttrType, for ReadOpAttr
-enum { ORT_ATTRIBUTE_INT = 1, ORT_ATTRIBUTE_STRING = 5, ORT_ATTRIBUTE_STRINGS = 6 };
+enum { ORT_ATTRIBUTE_INT = 1, ORT_ATTRIBUTE_STRING = 5 };
 // OrtCustomOpInputOutputCharacteristic
 enum { ORT_INPUT_REQUIRED = 0, ORT_INPUT_OPTIONAL = 1 };
+
+// Reads a list of strings; strings and list are the allocator's. In ONNX Runtime 1.28 and newer, past the end of older
+// tables: `api` must be the runtime's own table, no copy.
+static inline OrtStatus *cort_attribute_strings(const OrtApi *api, const OrtKernelInfo *info, const char *name,
+    OrtAllocator *allocator, char ***out, size_t *count) {
+  typedef OrtStatus *(*Function)(const OrtKernelInfo *, const char *, OrtAllocator *, char ***, size_t *);
+  return ((const Function *)api)[417](info, name, allocator, out, count);
+}
 
 // Opens the shared library at `path` and asks it for its API; null with the loader's text in `error` where that fails.
 // The library stays open for the process's life.
