@@ -63,6 +63,27 @@ final class NodeKernel {
 
   private func probe(_ arguments: KernelArguments) throws(OperatorFailure) {
     guard try arguments.input(7) == nil else { throw OperatorFailure("a probe takes no input 'point'") }
-    throw OperatorFailure("not there yet")
+    let inputs = try NodeInputs(arguments, node, element: element)
+    guard let memory = try arguments.output(0, inputs.output.shape(node.outputLayout)) else {
+      throw OperatorFailure("output 'output' is missing")
+    }
+    let errors = try arguments.output(1, [inputs.query.batch, node.heads, node.policies.count, 3])?
+      .assumingMemoryBound(to: Float.self)
+    let problem = inputs.problem(into: memory, Array(repeating: .exact, count: node.heads))
+    let result: ProbeResult
+    do throws(AttentionError) {
+      let blocks = try AttentionCPU.queryBlockCount(problem)
+      result = try AttentionCPU.probe(
+        problem, policies: node.policies, sample: Array(stride(from: 0, to: blocks, by: node.sample)),
+        on: OrtRunner(api: api, context: arguments.context))
+    } catch {
+      throw OperatorFailure(error.message)
+    }
+    guard let errors else { return }
+    for (i, entry) in result.entries.enumerated() {
+      errors[3 * i] = Float(entry.squaredError)
+      errors[3 * i + 1] = Float(entry.squaredNorm)
+      errors[3 * i + 2] = Float(entry.executedDensity)
+    }
   }
 }
