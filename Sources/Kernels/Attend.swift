@@ -108,6 +108,7 @@ func attendBlocks<P: Product>(_ product: P.Type, _ a: isa_attend, steps: Int, wi
     let block = Int(a.list[i]), next = Int(a.list[i &+ 1 < count ? i &+ 1 : i])
     let keys = Int(a.sizes[block])
     if keys == 0 { continue }
+    if i == 0 { prefetch(packed.values + block &* valueBlock, capacity / P.pack &* width) }
     scoreBlock(
       product, q: UnsafePointer(panel.q), keys: packed.keys + block &* keyBlock, keyStride: keyStride, steps: steps,
       count: (keys &+ 3) & ~3, s: panel.s, maxima: panel.x, next: packed.keys + next &* keyBlock)
@@ -164,7 +165,7 @@ func attendTerms<P: Product>(_ product: P.Type, _ a: isa_terms) {
       let values = a.means.values + (first / 64) &* Int(a.means.value_block)
       weighBlock(
         product, p: UnsafePointer(panel.p), values: values, width: width, capacitySteps: 64 / P.pack,
-        steps: (count &+ P.pack &- 1) / P.pack, o: panel.o, next: values)
+        steps: (count &+ P.pack &- 1) / P.pack, o: panel.o, next: a.next ?? values)
     }
     first &+= 64
   }

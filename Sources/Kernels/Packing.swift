@@ -55,21 +55,20 @@ func gather(_ a: isa_pack, _ pointers: UnsafeMutablePointer<Floats>) {
 }
 @inline(__always) func spare(_ a: isa_pack) -> MutableFloats { a.scratch + 64 &* Int(a.width) + 128 }
 
-/// Mean of the gathered rows.
-@inline(__always)
-func average(_ rows: UnsafeMutablePointer<Floats>, _ count: Int, _ width: Int, _ to: MutableFloats) {
+/// Starts and ends a mean that is summed while rows are packed: rows that stand far apart would not stay in the cache
+/// for a second pass.
+@inline(__always) func clear(_ mean: MutableFloats, _ width: Int) {
+  var c = 0
+  while c < width {
+    store(mean + c, splat(0))
+    c &+= lanes
+  }
+}
+@inline(__always) func divide(_ mean: MutableFloats, _ width: Int, by count: Int) {
   let share = splat(count == 0 ? 0 : 1 / Float(count))
   var c = 0
   while c < width {
-    var x = splat(0), y = x
-    var i = 0
-    while i &+ 1 < count {
-      x += load(rows[i] + c)
-      y += load(rows[i &+ 1] + c)
-      i &+= 2
-    }
-    if i < count { x += load(rows[i] + c) }
-    store(to + c, (x + y) * share)
+    store(mean + c, load(mean + c) * share)
     c &+= lanes
   }
 }
@@ -79,67 +78,95 @@ func packKeys(_ pointer: UnsafePointer<isa_pack>) {
   let a = pointer.pointee
   let count = Int(a.rows.count), width = Int(a.width), rows = pointers(a)
   gather(a, rows)
-  if let mean = a.mean { average(rows, count, width, mean) }
+  if let mean = a.mean { clear(mean, width) }
   if count == 0 { return }
-  let padded = (count &+ 3) & ~3
-  for i in 0..<padded {
-    let row = rows[i < count ? i : count &- 1]
+  var i = 0
+  while i < count {
+    let two = i &+ 1 < count
+    let row = rows[i], other = rows[two ? i &+ 1 : i]
+    let keep = splat(two ? 1 : 0)
     var c = 0
     #if ISA_AVX512
       if a.bf16 != 0 {
         let to = a.packed + i &* (width / 2)
         while c < width {
-          store(to + c / 2, unsafeBitCast(isa_brain_pairs(load(row + c), load(row + c + 16)), to: V.self))
+          let x = load(row + c), y = load(row + c + 16), z = load(other + c), w = load(other + c + 16)
+          store(to + c / 2, unsafeBitCast(isa_brain_pairs(x, y), to: V.self))
+          store(to + (c &+ width) / 2, unsafeBitCast(isa_brain_pairs(z, w), to: V.self))
+          if let mean = a.mean {
+            store(mean + c, load(mean + c) + fma(x, z, keep))
+            store(mean + c + 16, load(mean + c + 16) + fma(y, w, keep))
+          }
           c &+= 32
         }
+        i &+= 2
         continue
       }
     #endif
     let to = a.packed + i &* width
     while c < width {
-      store(to + c, load(row + c))
+      let x = load(row + c), z = load(other + c)
+      store(to + c, x)
+      store(to + width + c, z)
+      if let mean = a.mean { store(mean + c, load(mean + c) + fma(x, z, keep)) }
       c &+= lanes
     }
+    i &+= 2
   }
+  // Pairs are written whole; what is left up to a multiple of 4 repeats the last row.
+  let words = a.bf16 != 0 ? width / 2 : width
+  let last = a.packed + (count &- 1) &* words
+  i = count
+  while i & 3 != 0 {
+    var c = 0
+    while c < words {
+      store(a.packed + i &* words + c, load(last + c))
+      c &+= lanes
+    }
+    i &+= 1
+  }
+  if let mean = a.mean { divide(mean, width, by: count) }
 }
 
 /// Values in panels of 64 columns (the last may be narrower), [capacity/pack][columns] words each. Where words are pairs
 /// of keys, an odd last key is paired with zeros.
 func packValues(_ pointer: UnsafePointer<isa_pack>) {
   let a = pointer.pointee
-  let count = Int(a.rows.count), width = Int(a.width), rows = pointers(a)
+  let count = Int(a.rows.count), width = Int(a.width), capacity = Int(a.capacity), rows = pointers(a)
   gather(a, rows)
-  if let mean = a.mean { average(rows, count, width, mean) }
-  var h = 0
-  while h < width {
-    let columns = width &- h < 64 ? width &- h : 64
-    #if ISA_AVX512
-      if a.bf16 != 0 {
-        let to = a.packed + h &* (Int(a.capacity) / 2), index = zipIndex()
-        var i = 0
-        while i < count {
-          var c = 0
-          while c < columns {
-            let high = i &+ 1 < count ? load(rows[i &+ 1] + h + c) : splat(0)
-            store(to + (i / 2) &* columns + c, brainZip(load(rows[i] + h + c), high, index))
-            c &+= 16
-          }
-          i &+= 2
-        }
-        h &+= 64
-        continue
-      }
-    #endif
-    let to = a.packed + h &* Int(a.capacity)
-    for i in 0..<count {
+  if let mean = a.mean { clear(mean, width) }
+  #if ISA_AVX512
+    let index = zipIndex()
+  #endif
+  var i = 0
+  while i < count {
+    let two = i &+ 1 < count
+    let row = rows[i], other = rows[two ? i &+ 1 : i]
+    let keep = splat(two ? 1 : 0)
+    var h = 0
+    while h < width {
+      let columns = width &- h < 64 ? width &- h : 64
       var c = 0
       while c < columns {
-        store(to + i &* columns + c, load(rows[i] + h + c))
+        let x = load(row + h + c), y = load(other + h + c) * keep
+        if let mean = a.mean { store(mean + h + c, load(mean + h + c) + (x + y)) }
+        #if ISA_AVX512
+          if a.bf16 != 0 {
+            store(a.packed + h &* (capacity / 2) + (i / 2) &* columns + c, brainZip(x, y, index))
+            c &+= lanes
+            continue
+          }
+        #endif
+        let to = a.packed + h &* capacity + i &* columns + c
+        store(to, x)
+        if two { store(to + columns, y) }
         c &+= lanes
       }
+      h &+= 64
     }
-    h &+= 64
+    i &+= 2
   }
+  if let mean = a.mean { divide(mean, width, by: count) }
 }
 
 /// A panel of queries: transposed to [words][64], times `scale`; rows past the last are zero.
@@ -147,29 +174,42 @@ func packQueries(_ pointer: UnsafePointer<isa_pack>) {
   let a = pointer.pointee
   let count = Int(a.rows.count), width = Int(a.width), rows = pointers(a), scratch = spare(a)
   gather(a, rows)
-  let scale = splat(a.scale), square = scratch + 2 &* lanes &* lanes
-  let words = a.bf16 != 0 ? width / 2 : width
+  let scale = splat(a.scale), words = a.bf16 != 0 ? width / 2 : width
+  // Row by row first, as memory likes it; then squares of words.
+  let strip = scratch + 2 &* lanes &* lanes
   var g = 0
   while g < 64 {
-    var w = 0
-    while w < words {
-      for i in 0..<lanes {
-        let to = square + i &* lanes
-        if g &+ i >= count {
-          store(to, splat(0))
+    for i in 0..<lanes {
+      let to = strip + i &* words
+      if g &+ i >= count {
+        var w = 0
+        while w < words {
+          store(to + w, splat(0))
+          w &+= lanes
+        }
+        continue
+      }
+      let row = rows[g &+ i]
+      var c = 0
+      #if ISA_AVX512
+        if a.bf16 != 0 {
+          while c < width {
+            let low = load(row + c), high = load(row + c + 16)
+            store(to + c / 2, unsafeBitCast(isa_brain_pairs(low * scale, high * scale), to: V.self))
+            c &+= 32
+          }
           continue
         }
-        let row = rows[g &+ i]
-        #if ISA_AVX512
-          if a.bf16 != 0 {
-            let low = load(row + 2 &* w) * scale, high = load(row + 2 &* w + 16) * scale
-            store(to, unsafeBitCast(isa_brain_pairs(low, high), to: V.self))
-            continue
-          }
-        #endif
-        store(to, load(row + w) * scale)
+      #endif
+      while c < width {
+        let x = load(row + c)
+        store(to + c, x * scale)
+        c &+= lanes
       }
-      transpose(UnsafePointer(square), lanes, a.packed + w &* 64 + g, 64, scratch)
+    }
+    var w = 0
+    while w < words {
+      transpose(UnsafePointer(strip + w), words, a.packed + w &* 64 + g, 64, scratch)
       w &+= lanes
     }
     g &+= lanes
@@ -179,6 +219,28 @@ func packQueries(_ pointer: UnsafePointer<isa_pack>) {
 /// The mean alone.
 func meanRows(_ pointer: UnsafePointer<isa_pack>) {
   let a = pointer.pointee
-  gather(a, pointers(a))
-  average(pointers(a), Int(a.rows.count), Int(a.width), a.mean)
+  let count = Int(a.rows.count), width = Int(a.width), rows = pointers(a)
+  gather(a, rows)
+  guard let mean = a.mean else { return }
+  clear(mean, width)
+  var i = 0
+  while i &+ 3 < count {
+    let x = rows[i], y = rows[i &+ 1], z = rows[i &+ 2], w = rows[i &+ 3]
+    var c = 0
+    while c < width {
+      store(mean + c, load(mean + c) + ((load(x + c) + load(y + c)) + (load(z + c) + load(w + c))))
+      c &+= lanes
+    }
+    i &+= 4
+  }
+  while i < count {
+    let x = rows[i]
+    var c = 0
+    while c < width {
+      store(mean + c, load(mean + c) + load(x + c))
+      c &+= lanes
+    }
+    i &+= 1
+  }
+  divide(mean, width, by: count)
 }

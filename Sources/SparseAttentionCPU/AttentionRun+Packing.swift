@@ -67,33 +67,26 @@ extension AttentionRun {
   }
 
   private func averageQueries(head: Int, chunk c: Int, _ worker: WorkerSlot) {
-    let queries = queryRows(head), to = heads[head - first].meanQueries
-    queryBlocks.tokens.withUnsafeBufferPointer { tokens in
-      for i in c * chunk..<min((c + 1) * chunk, shape.queryBlocks) {
-        averageBlock(queries, tokens.baseAddress, i, to + i * shape.keyWidth, worker)
-      }
+    let to = heads[head - first]
+    for i in c * chunk..<min((c + 1) * chunk, shape.queryBlocks) {
+      average(work(head: head, block: i), to.meanQueries + i * shape.keyWidth, worker)
     }
   }
 
-  /// A block of 128 is averaged by halves.
-  private func averageBlock(
-    _ queries: isa_rows, _ tokens: UnsafePointer<Int32>?, _ i: Int, _ to: UnsafeMutablePointer<Float>,
-    _ worker: WorkerSlot
-  ) {
-    let start = queryBlocks.starts[i], size = queryBlocks.size(i)
-    var a = packing(queries, worker, width: shape.keyWidth, capacity: 64, brain: false)
-    a.rows.tokens = tokens.map { $0 + start }
-    a.rows.count = Int64(min(size, 64))
-    a.mean = to
-    kernels.mean(&a)
-    guard size > 64 else { return }
-    a.rows.tokens = tokens.map { $0 + start + 64 }
-    a.rows.count = Int64(size - 64)
-    let half = worker.tile
-    a.mean = half
-    kernels.mean(&a)
-    let second = Float(size - 64) / Float(size)
-    for c in 0..<shape.keyWidth { to[c] = to[c] * (1 - second) + half[c] * second }
+  /// The mean of a query block; that of 128 queries is put together from its halves.
+  private func average(_ w: Work, _ mean: UnsafeMutablePointer<Float>, _ worker: WorkerSlot) {
+    queryBlocks.tokens.withUnsafeBufferPointer { tokens in
+      for p in 0..<w.panels {
+        var a = packing(queryRows(w.head), worker, width: shape.keyWidth, capacity: 64, brain: false)
+        a.rows.tokens = tokens.baseAddress.map { $0 + w.start + p * 64 }
+        a.rows.count = Int64(w.rows(p))
+        a.mean = p == 0 ? mean : worker.tile
+        kernels.mean(&a)
+      }
+    }
+    guard w.panels > 1 else { return }
+    let second = Float(w.rows(1)) / Float(w.size)
+    for c in 0..<shape.keyWidth { mean[c] = mean[c] * (1 - second) + worker.tile[c] * second }
   }
 
   private func packMeans(slot: Int, chunk c: Int, _ worker: WorkerSlot) {

@@ -141,7 +141,7 @@ extension AttentionRun {
     for i in 0..<listed { worker.terms[Int(worker.list[i])] = -.infinity }
   }
 
-  /// Everything for one query block under one plan: list, attend, terms, rows out. Its queries are loaded already.
+  /// Everything for one query block under one plan: list, attend, terms, rows out. 
   func attend(
     _ w: Work, _ plan: HeadPlan, _ worker: WorkerSlot, meansAreThere: inout Bool,
     output: (_ panel: isa_panel, _ index: Int) -> Void
@@ -164,6 +164,20 @@ extension AttentionRun {
       a.packed = packed(slot)
       a.list = UnsafePointer(worker.list)
       a.count = Int64(listed)
+      // Terms come first: meanwhile the first listed block comes nearer.
+      if terms {
+        var t = isa_terms()
+        t.panel = panel
+        t.means = a.packed
+        t.means.values = UnsafePointer(slot.packedMeanValues)
+        t.means.value_block = Int64(64 / shape.pack * shape.valueWidth)
+        t.means.capacity = 64
+        t.scores = UnsafePointer(worker.meanScores + p * shape.paddedK * 64)
+        t.bias = UnsafePointer(worker.terms)
+        t.count = Int64(shape.keyBlocks)
+        if listed > 0 { t.next = a.packed.keys + Int(worker.list[0]) * shape.keyBlockWords }
+        kernels.terms(&t)
+      }
       queryBlocks.tokens.withUnsafeBufferPointer { queries in
         batch.keys.tokens.withUnsafeBufferPointer { keys in
           batch.keys.sizes.withUnsafeBufferPointer { sizes in
@@ -177,18 +191,6 @@ extension AttentionRun {
             kernels.attend(&a)
           }
         }
-      }
-      if terms {
-        var t = isa_terms()
-        t.panel = panel
-        t.means = a.packed
-        t.means.values = UnsafePointer(slot.packedMeanValues)
-        t.means.value_block = Int64(64 / shape.pack * shape.valueWidth)
-        t.means.capacity = 64
-        t.scores = UnsafePointer(worker.meanScores + p * shape.paddedK * 64)
-        t.bias = UnsafePointer(worker.terms)
-        t.count = Int64(shape.keyBlocks)
-        kernels.terms(&t)
       }
       output(panel, p)
     }

@@ -67,7 +67,7 @@ struct WorkerSlot {
     let means = needs.coarse ? s.paddedK : 0
     meanScores = c.floats(s.panels * means * 64)
     exponentials = c.floats(needs.variance ? means * 64 + s.paddedK + 128 : 0)
-    packing = c.floats(64 * max(s.keyWidth, s.valueWidth) + 4096)
+    packing = c.floats(64 * max(s.keyWidth, s.valueWidth) + 128 + 6144)
     bias = c.floats(needs.bias ? 64 * 64 + 4096 : 0)
     square = c.floats(64 * 64)
     tile = c.floats(16 * 64)

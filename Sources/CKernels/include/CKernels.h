@@ -40,7 +40,7 @@ typedef struct isa_pack {
   float scale;              // of queries
   float *packed;
   float *mean;              // [width], or null
-  float *scratch;           // [64][width] and then 64 pointers and 2,048 floats
+  float *scratch;           // [64][width], then 64 pointers, then 6,144 floats
 } isa_pack;
 
 /// The running state of one panel of queries.
@@ -92,6 +92,7 @@ typedef struct isa_terms {
   const float *scores;              // [n_k][64]
   const float *bias;                // [n_k], −inf where the block has no term
   int64_t count;                    // n_k
+  const float *next;                // what is read after them
 } isa_terms;
 
 /// C[r][0..<64] = rows[r]·panel for `count` rows (a multiple of four is computed).
