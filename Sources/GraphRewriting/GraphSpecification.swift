@@ -1,0 +1,45 @@
+import ONNXGraph
+
+/// States what a legal graph is; run on every graph that a rewrite made, before anything is written.
+public enum GraphSpecification {
+  /// The first thing that is wrong, in one sentence, or nil.
+  public static func violation(in model: Model) -> String? {
+    violation(in: model.graph, model: model, outer: [])
+  }
+
+  private static func violation(in graph: Graph, model: Model, outer: Set<String>) -> String? {
+    var defined = outer
+    defined.insert("")
+    for input in graph.inputs { defined.insert(input.name) }
+    for tensor in graph.initializers { defined.insert(tensor.name) }
+    defined.formUnion(graph.sparseInitializers)
+    var producers: [String: Int] = [:]
+    for (i, node) in graph.nodes.enumerated() {
+      for output in node.outputs where !output.isEmpty {
+        if producers[output] != nil { return "Value \(output) is made twice." }
+        producers[output] = i
+      }
+    }
+    let functions = Set(model.functions.map { "\($0.domain).\($0.name)" })
+    for (i, node) in graph.nodes.enumerated() {
+      let domain = node.domain == "ai.onnx" ? "" : node.domain
+      if model.opsets[domain] == nil, !functions.contains("\(node.domain).\(node.opType)") {
+        return "Node \(node.name) is of domain \(node.domain), which the model does not import."
+      }
+      for input in node.inputs where !defined.contains(input) {
+        // Files with unsorted nodes are met in the wild; a value that comes later in the list is as good.
+        guard let producer = producers[input] else { return "Node \(node.name) reads \(input), which nothing makes." }
+        if producer == i { return "Node \(node.name) reads its own output \(input)." }
+      }
+      let scope = defined.union(producers.keys)
+      for subgraph in node.subgraphs {
+        if let found = violation(in: subgraph, model: model, outer: scope) { return found }
+      }
+      defined.formUnion(node.outputs)
+    }
+    for output in graph.outputs where !defined.contains(output.name) {
+      return "Output \(output.name) of graph \(graph.name) is made by nothing."
+    }
+    return nil
+  }
+}
