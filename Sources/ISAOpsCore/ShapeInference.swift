@@ -45,7 +45,7 @@ struct ShapeInference {
       case .bhsd: [batch, .fixed(heads), tokens, size]
       case .bse: [batch, tokens, width]
       }
-    set(0, shape)
+    set(0, elementOfQuery, shape)
   }
 
   private func attribute(_ name: String) -> OpaquePointer? {
@@ -73,6 +73,16 @@ struct ShapeInference {
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
   }
 
+  /// The record that was asked may be another type's.
+  private var elementOfQuery: Int32 {
+    var borrowed: OpaquePointer?
+    var type: Int32 = 0
+    guard api.failure(api.ShapeInferContext_GetInputTypeShape(context, 0, &borrowed)) == nil, let borrowed,
+      api.failure(api.GetTensorElementType(borrowed, &type)) == nil
+    else { return 0 }
+    return type
+  }
+
   private func input(_ index: Int) -> [Dimension]? {
     var count = 0
     guard api.failure(api.ShapeInferContext_GetInputCount(context, &count)) == nil, index < count else { return nil }
@@ -91,9 +101,9 @@ struct ShapeInference {
   }
 
   /// Only of outputs that every node has: an index past the node's own ends the process in versions before 1.31.
-  private func set(_ index: Int, _ shape: [Dimension]) {
+  private func set(_ index: Int, _ element: Int32, _ shape: [Dimension]) {
     // A size that is neither known nor named cannot be written down.
-    guard shape.allSatisfy(\.isKnown) else { return }
+    guard element != 0, shape.allSatisfy(\.isKnown) else { return }
     var info: OpaquePointer?
     guard api.failure(api.CreateTensorTypeAndShapeInfo(&info)) == nil, let info else { return }
     defer { api.ReleaseTensorTypeAndShapeInfo(info) }
@@ -106,8 +116,8 @@ struct ShapeInference {
     }
     defer { for name in names { name?.deallocate() } }
     let sizes = shape.map(\.size)
-    // The element type is known to ONNX Runtime; this record may be another type's.
-    guard api.failure(api.SetDimensions(info, sizes, sizes.count)) == nil,
+    guard api.failure(api.SetTensorElementType(info, element)) == nil,
+      api.failure(api.SetDimensions(info, sizes, sizes.count)) == nil,
       api.failure(api.SetSymbolicDimensions(info, &names, names.count)) == nil
     else { return }
     _ = api.failure(api.ShapeInferContext_SetOutputTypeShape(context, index, info))

@@ -35,14 +35,11 @@ check GLIBC 2.34
 check GLIBCXX 3.4.29
 
 # A weak function in a kernel module and in another is one function in the library: perhaps the one with AVX-512 in it.
-weak() {
-  local objects
-  objects=$(find -L ".build/release/$1.build" -name '*.o' 2>/dev/null)
-  [ -n "$objects" ] || { fail "no object files of $1"; return; }
-  nm $objects | awk '$2 == "W" { print $3 }' | sort -u
-}
+objects() { find -L ".build/release/$1.build" -name '*.o' 2>/dev/null; }
+weak() { nm $(objects "$1") | awk '$2 == "W" { print $3 }' | sort -u; }
 kernels="KernelsBaseline KernelsAVX2 KernelsAVX512"
 for module in $kernels; do
+  [ -n "$(objects "$module")" ] || { fail "no object files of $module"; continue; }
   for other in $kernels SparseAttention SparseAttentionCPU ISAOpsCore ISAOps; do
     [ "$module" = "$other" ] && continue
     shared=$(comm -12 <(weak "$module") <(weak "$other"))
