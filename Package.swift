@@ -47,6 +47,8 @@ let package = Package(
           "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/ISAOps/isa_ops.map",
           "-Xlinker", "-Bsymbolic", "-Xlinker", "--gc-sections", "-Xlinker", "-s",
           "-Xlinker", "-z", "-Xlinker", "defs",
+          // A session that ends must not unmap the Swift runtime, nor lose the domain and scratch memory.
+          "-Xlinker", "-z", "-Xlinker", "nodelete",
         ]),
       ]),
     // The graph

@@ -1,4 +1,5 @@
 import CORT
+import Glibc
 import SparseAttentionCPU
 
 /// An operator for one element type, as ONNX Runtime holds it: its address is the `OrtCustomOp`'s.
@@ -6,6 +7,7 @@ private struct OpRecord {
   var callbacks: OrtCustomOp
   var op: Operator
   var element: ElementType
+  var runtime: Runtime
 
   static func at(_ op: UnsafePointer<OrtCustomOp>?) -> OpRecord? {
     UnsafeRawPointer(op)?.assumingMemoryBound(to: OpRecord.self).pointee
@@ -14,11 +16,10 @@ private struct OpRecord {
 
 /// Puts the operators into session options.
 public enum Registration {
-  /// The runtime that registered us.
-  private nonisolated(unsafe) static var runtime: Runtime?
-
-  /// Made once and never freed: ONNX Runtime keeps their addresses.
-  private nonisolated(unsafe) static var domain: OpaquePointer?
+  /// One domain for each ONNX Runtime in the process, such as Python's own and one that another tool opened. They are
+  /// made once and never freed, since every session keeps their addresses.
+  private nonisolated(unsafe) static var domains: [UnsafePointer<OrtApiBase>: OpaquePointer] = [:]
+  private nonisolated(unsafe) static var lock = pthread_mutex_t()
 
   /// The body of `RegisterCustomOps`: null for success, else a status.
   public static func register(
@@ -31,22 +32,22 @@ public enum Registration {
         Int32(ORT_NOT_IMPLEMENTED),
         "isa: the operators need ONNX Runtime 1.17 or newer; this is \(Runtime.version(base))")
     }
-    let api = runtime.api
-    self.runtime = runtime
-    if domain == nil {
+    pthread_mutex_lock(&lock)
+    defer { pthread_mutex_unlock(&lock) }
+    if domains[base] == nil {
       var made: OpaquePointer?
-      if let status = api.CreateCustomOpDomain("isa", &made) { return status }
+      if let status = runtime.api.CreateCustomOpDomain("isa", &made) { return status }
       for op in Operator.allCases {
         for element in [ElementType.float32, .float16, .bfloat16] {
           let record = UnsafeMutablePointer<OpRecord>.allocate(capacity: 1)
-          record.initialize(to: OpRecord(callbacks: callbacks(runtime), op: op, element: element))
+          record.initialize(to: OpRecord(callbacks: callbacks(runtime), op: op, element: element, runtime: runtime))
           let address = UnsafeRawPointer(record).assumingMemoryBound(to: OrtCustomOp.self)
-          if let status = api.CustomOpDomain_Add(made, address) { return status }
+          if let status = runtime.api.CustomOpDomain_Add(made, address) { return status }
         }
       }
-      domain = made
+      domains[base] = made
     }
-    return api.AddCustomOpDomain(options, domain)
+    return runtime.api.AddCustomOpDomain(options, domains[base])
   }
 
   private static func callbacks(_ runtime: Runtime) -> OrtCustomOp {
@@ -81,13 +82,14 @@ public enum Registration {
     c.GetStartVersion = { _ in 1 }
     c.GetEndVersion = { _ in Int32.max }
     c.CreateKernelV2 = { op, _, info, out in
-      guard let record = OpRecord.at(op), let runtime = Registration.runtime, let info, let out else { return nil }
+      guard let record = OpRecord.at(op) else { return nil }
       do throws(OperatorFailure) {
-        let kernel = try NodeKernel(runtime, info, record.op, record.element)
+        guard let info, let out else { throw OperatorFailure("isa: ONNX Runtime passed no kernel info") }
+        let kernel = try NodeKernel(record.runtime, info, record.op, record.element)
         out.pointee = Unmanaged.passRetained(kernel).toOpaque()
         return nil
       } catch {
-        return error.status(runtime.api)
+        return error.status(record.runtime.api)
       }
     }
     c.KernelComputeV2 = { kernel, context in
@@ -98,9 +100,9 @@ public enum Registration {
       if let kernel { Unmanaged<NodeKernel>.fromOpaque(kernel).release() }
     }
     if runtime.isAtLeast(minor: 24) {
-      c.InferOutputShapeFn = { _, context in
-        if let context, let runtime = Registration.runtime {
-          ShapeInference(api: runtime.api, context: context).run()
+      c.InferOutputShapeFn = { op, context in
+        if let context, let record = OpRecord.at(op) {
+          ShapeInference(api: record.runtime.api, context: context).run()
         }
         return nil
       }
