@@ -195,6 +195,12 @@ extension Dimension {
     return Dimension(atom: largest ? .max(sorted) : .min(sorted))
   }
 
+  /// What it is the minimum of; empty where it is none.
+  var minimumOperands: [Dimension] {
+    let list = operands(largest: false)
+    return list.count > 1 ? list : []
+  }
+
   /// The operands of a maximum (minimum) that stands alone; else itself.
   private func operands(largest: Bool) -> [Dimension] {
     guard constant == 0, terms.count == 1, terms[0].coefficient == 1, terms[0].factors.count == 1 else { return [self] }

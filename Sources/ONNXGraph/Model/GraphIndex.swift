@@ -80,6 +80,33 @@ public final class GraphIndex: Sendable {
     producers[value] != nil || initializers[value] != nil || inputs[value] != nil
   }
 
+  /// Node positions in an order in which every value is made before it is read: the file's, where that is one. Nil
+  /// where the nodes depend on each other in a circle.
+  public func topologicalOrder() -> [Int]? {
+    var waiting = [Int](repeating: 0, count: graph.nodes.count)
+    var isSorted = true
+    for (name, readers) in uses {
+      guard let producer = producers[name]?.node else { continue }
+      for use in readers {
+        waiting[use.node] += 1
+        if use.node <= producer { isSorted = false }
+      }
+    }
+    if isSorted { return Array(graph.nodes.indices) }
+    var order = graph.nodes.indices.filter { waiting[$0] == 0 }
+    var next = 0
+    while next < order.count {
+      for name in graph.nodes[order[next]].outputs where !name.isEmpty && producers[name]?.node == order[next] {
+        for use in uses[name] ?? [] {
+          waiting[use.node] -= 1
+          if waiting[use.node] == 0 { order.append(use.node) }
+        }
+      }
+      next += 1
+    }
+    return order.count == graph.nodes.count ? order : nil
+  }
+
   // MARK: Through the scopes
 
   /// The nearest scope that defines a value.
@@ -120,97 +147,5 @@ public final class GraphIndex: Sendable {
       }
     }
     return nil
-  }
-}
-
-extension Node {
-  /// What a Constant node holds; nil for strings, sparse tensors and references.
-  public var constantValue: Tensor? {
-    for (name, value) in attributes {
-      switch (name, value) {
-      case ("value", .tensor(let tensor)): return tensor
-      case ("value_int", .int(let value)): return Tensor(name: "", dims: [], int64s: [value])
-      case ("value_ints", .ints(let values)): return Tensor(name: "", int64s: values)
-      case ("value_float", .float(let value)): return Tensor(name: "", dims: [], floats: [value])
-      case ("value_floats", .floats(let values)): return Tensor(name: "", floats: values)
-      default: continue
-      }
-    }
-    return nil
-  }
-
-  /// Names that the node's subgraphs read from outside themselves, each once, in order.
-  public var capturedNames: [String] {
-    var names: [String] = []
-    var seen: Set<String> = []
-    for graph in subgraphs {
-      for name in graph.freeNames where seen.insert(name).inserted { names.append(name) }
-    }
-    return names
-  }
-
-  /// The graphs in its attributes, by attribute name.
-  public var subgraphs: [Graph] {
-    if attributes.isEmpty { return [] }
-    var graphs: [(String, [Graph])] = []
-    for (name, value) in attributes {
-      switch value {
-      case .graph(let graph): graphs.append((name, [graph]))
-      case .graphs(let list): graphs.append((name, list))
-      default: continue
-      }
-    }
-    return graphs.count > 1 ? graphs.sorted { $0.0 < $1.0 }.flatMap(\.1) : graphs.flatMap(\.1)
-  }
-}
-
-extension Graph {
-  /// Names that the graph reads and does not define.
-  public var freeNames: [String] {
-    var defined = Set(inputs.map(\.name))
-    for tensor in initializers { defined.insert(tensor.name) }
-    defined.formUnion(sparseInitializers)
-    for node in nodes { defined.formUnion(node.outputs) }
-    var names: [String] = []
-    var seen: Set<String> = []
-    func read(_ name: String) {
-      if !name.isEmpty, !defined.contains(name), seen.insert(name).inserted { names.append(name) }
-    }
-    for node in nodes {
-      for name in node.inputs { read(name) }
-      for name in node.capturedNames { read(name) }
-    }
-    for output in outputs { read(output.name) }
-    return names
-  }
-}
-
-extension LocalFunction {
-  /// Its body as a graph, for one call.
-  ///
-  /// - Parameter path: the calling node's path with the function: `node>Function/`.
-  public func body(path: String) -> Graph {
-    func untyped(_ name: String) -> ValueInfo { ValueInfo(name: name, elementType: 0, shape: nil) }
-    return Graph(
-      name: name, path: path, location: location, nodes: nodes, inputs: inputs.map(untyped),
-      outputs: outputs.map(untyped), valueInfo: [], initializers: [])
-  }
-}
-
-extension Node {
-  public func int(_ name: String) -> Int64? {
-    if case .int(let value)? = attributes[name] { value } else { nil }
-  }
-  public func float(_ name: String) -> Float? {
-    if case .float(let value)? = attributes[name] { value } else { nil }
-  }
-  public func string(_ name: String) -> String? {
-    if case .string(let value)? = attributes[name] { value } else { nil }
-  }
-  public func ints(_ name: String) -> [Int64]? {
-    if case .ints(let values)? = attributes[name] { values } else { nil }
-  }
-  public func tensor(_ name: String) -> Tensor? {
-    if case .tensor(let value)? = attributes[name] { value } else { nil }
   }
 }
