@@ -24,6 +24,9 @@ for name in $needed; do
   esac
 done
 
+# Sessions come and go; unmapping the library with one would take the Swift runtime and the operators' records along.
+readelf -dW "$library" | grep -q NODELETE || fail "may be unloaded; link it with -z nodelete"
+
 # glibc 2.34 and libstdc++ of GCC 11 are what the oldest supported systems have.
 newest() { objdump -T "$library" | grep -oE "$1_[0-9.]+" | sed "s/$1_//" | sort -uV | tail -1; }
 check() {

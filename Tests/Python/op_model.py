@@ -27,7 +27,8 @@ def kinds(query=(), key=()):
     return out
 
 
-def model(feeds, op="InContextSparseAttention", outputs=("output",), shapes=None, element=TensorProto.FLOAT, **attributes):
+def model(feeds, op="InContextSparseAttention", outputs=("output",), shapes=None, element=TensorProto.FLOAT,
+          **attributes):
     """A model of one node; `feeds` names its inputs, `shapes` replaces their shapes."""
     types = {"key_mask": TensorProto.BOOL, "query_segments": TensorProto.INT64, "key_segments": TensorProto.INT64,
              "point": TensorProto.INT64}

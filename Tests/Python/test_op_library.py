@@ -12,6 +12,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 import onnxruntime as ort
 
+import isa_oracle
 from op_model import (EXACT, VERSION, Library, dense, fold, kinds, model, policies, policy, relative)
 
 library = Library(sys.argv[1])
@@ -82,15 +83,12 @@ def test_scale_mask_and_bias():
 
 
 def test_no_tokens():
-    v = normal(1, 2, 0, 8)
-    y = library.run({"query": normal(1, 2, 5, 16), "key": normal(1, 2, 0, 16), "value": v}, num_heads=2, policies=exact(2))
-    assert y.shape == (1, 2, 5, 8) and not y.any()
-    y = library.run({"query": normal(1, 2, 0, 16), "key": normal(1, 2, 7, 16), "value": normal(1, 2, 7, 8)}, num_heads=2,
-                    policies=exact(2))
-    assert y.shape == (1, 2, 0, 8)
-    y = library.run({"query": normal(0, 2, 3, 16), "key": normal(0, 2, 7, 16), "value": normal(0, 2, 7, 8)}, num_heads=2,
-                    policies=exact(2))
-    assert y.shape == (0, 2, 3, 8)
+    for batch, queries, keys in ((1, 5, 0), (1, 0, 7), (0, 3, 7), (1, 0, 0)):
+        feeds = {"query": normal(batch, 2, queries, 16), "key": normal(batch, 2, keys, 16),
+                 "value": normal(batch, 2, keys, 8)}
+        for p in (EXACT, policy()):
+            y = library.run(feeds, num_heads=2, policies=policies([p, p]))
+            assert y.shape == (batch, 2, queries, 8) and not y.any()
 
 
 def test_onnx_runtimes_own_operators():
@@ -98,8 +96,9 @@ def test_onnx_runtimes_own_operators():
     nodes = [helper.make_node("MatMul", ["q", "kt"], ["s"]), helper.make_node("Mul", ["s", "c"], ["t"]),
              helper.make_node("Softmax", ["t"], ["p"], axis=-1), helper.make_node("MatMul", ["p", "v"], ["y"])]
     value = helper.make_tensor_value_info
-    graph = helper.make_graph(nodes, "g", [value("q", 1, q.shape), value("kt", 1, (1, 3, 64, 150)), value("v", 1, v.shape)],
-                              [value("y", 1, None)], [numpy_helper.from_array(np.float32(0.125), "c")])
+    inputs = [value("q", 1, q.shape), value("kt", 1, (1, 3, 64, 150)), value("v", 1, v.shape)]
+    graph = helper.make_graph(nodes, "g", inputs, [value("y", 1, None)],
+                              [numpy_helper.from_array(np.float32(0.125), "c")])
     own = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
     reference = ort.InferenceSession(own, providers=["CPUExecutionProvider"]).run(
         None, {"q": q, "kt": np.ascontiguousarray(k.transpose(0, 1, 3, 2)), "v": v})[0]
@@ -201,6 +200,53 @@ def test_cross_segments_need_both_sides():
     fails(lambda: library.run(feeds, num_heads=1, policies=exact(1)), "query_segments is absent")
 
 
+def oracle_policy(row):
+    exact, keep, dropped, route, route_value, select, select_value, floor, rank, order = row
+    return isa_oracle.Policy(
+        exact=bool(exact), context_keep=keep, dropped_context=("drop", "average")[int(dropped)],
+        route=(("share", "threshold")[int(route)], route_value),
+        select=(("density", "coverage", "threshold")[int(select)], select_value), floor=floor,
+        rank=("mass", "gap")[int(rank)], taylor=None if order < 0 else int(order))
+
+
+def test_oracle():
+    """Every word of a policy against the executable definition, which decides and computes in float64."""
+    sides = [("text", 40, None), ("target", 6 * 9 * 7, (6, 9, 7)), ("context", 5 * 9 * 8, (5, 9, 8))]
+    segments = [isa_oracle.Segment(*s) for s in sides]
+    rows = np.array([[n, *(grid or (0, 0, 0))] for _, n, grid in sides], np.int64)
+    names = [kind for kind, _, _ in sides]
+    n = sum(s.length for s in segments)
+    q, k, v = normal(2, 4, n, 32), normal(2, 2, n, 32), normal(2, 2, n, 24)
+    k = (k + 0.7 * np.repeat(normal(2, 2, -(-n // 48), 32), 48, axis=2)[:, :, :n]).astype(np.float32)
+    mask = np.arange(n)[None] % 11 != 3
+    mask[:, 500:600] = False
+    cases = [
+        policy(), policy(select=(0, 0.3), taylor=2), policy(select=(1, 0.6), taylor=-1), policy(select=(2, 0.03)),
+        policy(select=(2, 0.01), rank=1, floor=0.1), policy(rank=1, select=(0, 0.2), taylor=2),
+        policy(context_keep=0.25, dropped=0), policy(context_keep=0.25, dropped=1, route=(0, 0.4)),
+        policy(route=(1, 0.3), select=(0, 0.1)), EXACT, policy(select=(1, 0.9), rank=1),
+        policy(context_keep=0.125, dropped=0, route=(0, 0.5), select=(0, 0.0625))]
+    shapes = ((64, 64, None, False), (64, 32, (4, 4, 4), True), (128, 64, (2, 8, 8), False))
+    for start in range(0, len(cases), 4):
+        rows4 = cases[start:start + 4]
+        for block_q, block_k, tile, masked in shapes:
+            feeds = {"query": q, "key": k, "value": v, "query_segments": rows}
+            if masked:
+                feeds["key_mask"] = mask
+            y, s = library.run(feeds, outputs=("output", "statistics"), num_heads=4, kv_num_heads=2, block_q=block_q,
+                               block_k=block_k, policies=policies(rows4), **kinds(names, names),
+                               **({"tile": list(tile)} if tile else {}))
+            expected, picks = isa_oracle.attention(
+                q, k, v, [oracle_policy(r) for r in rows4], q_segments=segments, k_segments=segments, block_q=block_q,
+                block_k=block_k, tile=tile, key_mask=mask if masked else None)
+            statistics = np.array([[p.statistics for p in row] for row in picks])
+            assert np.allclose(s[..., :3], statistics[..., :3], rtol=1e-5, atol=1e-6), (rows4, s, statistics)
+            for h in range(4):
+                assert relative(y[:, h], expected[:, h]) < 1e-5, (rows4[h], block_q, block_k, tile, masked)
+                if rows4[h][0] == 0:
+                    assert np.allclose(s[:, h, 3], statistics[:, h, 3], rtol=1e-4)
+
+
 def test_sparse_policy_with_bias():
     q = normal(1, 1, 64, 8)
     feeds = {"query": q, "key": q, "value": q, "bias": normal(64, 64)}
@@ -221,12 +267,13 @@ def test_probe():
         assert np.allclose(errors[:, :, c, 0], square, rtol=1e-3, atol=1e-6 * norm.max()), c
         assert np.allclose(errors[:, :, c, 1], norm, rtol=1e-4)
         assert np.allclose(errors[:, :, c, 2], s[..., 0], rtol=1e-5)
-    part = library.run(feeds, op="AttentionProbe", outputs=("output", "errors"), num_heads=2, policies=grid, sample=3)[1]
+    part = library.run(feeds, op="AttentionProbe", outputs=("output", "errors"), num_heads=2, policies=grid,
+                       sample=3)[1]
     rows = np.concatenate([np.arange(b * 64, b * 64 + 64) for b in range(0, 10, 3)])
     norm = (y[:, :, rows].astype(np.float64) ** 2).sum((2, 3))
     assert np.allclose(part[:, :, 1, 1], norm, rtol=1e-4)
-    fails(lambda: library.run({**feeds, "point": np.array(0, np.int64)}, op="AttentionProbe", num_heads=2, policies=grid),
-          "point")
+    feeds["point"] = np.array(0, np.int64)
+    fails(lambda: library.run(feeds, op="AttentionProbe", num_heads=2, policies=grid), "point")
 
 
 def test_threads_do_not_matter():
@@ -265,11 +312,13 @@ def test_bad_attributes_name_the_site():
     for bad, word in ((dict(block_q=65), "block_q"), (dict(block_k=16), "block_k"), (dict(layout="XX"), "layout"),
                       (dict(key_layout="bhsd"), "key_layout"), (dict(num_heads=0), "num_heads"),
                       (dict(num_heads=-2), "num_heads"), (dict(kv_num_heads=3), "kv_num_heads"),
-                      (dict(num_heads="two"), "num_heads"), (dict(scale=float("nan")), "scale"), (dict(scale=2), "scale"),
+                      (dict(num_heads="two"), "num_heads"), (dict(scale=float("nan")), "scale"),
+                      (dict(scale=2), "scale"),
                       (dict(tile=[4, 4]), "tile"), (dict(tile=[4, 0, 4]), "tile"), (dict(tile=4), "tile"),
                       (dict(compute="int8"), "compute"), (dict(policies=1.0), "policies"),
                       (dict(policies=exact(3)), "policies"), (dict(policies=exact(2)[0]), "policies"),
-                      (dict(policies=exact(2)[:0]), "policies"), (dict(policies=exact(2).astype(np.float64)), "policies"),
+                      (dict(policies=exact(2)[:0]), "policies"),
+                      (dict(policies=exact(2).astype(np.float64)), "policies"),
                       (dict(policies=policies([row] * 2)), "policies"),
                       (kinds(("target",), ("source",)), "source")):
         fails(lambda: library.session(model(feeds, **{**good, **bad})), "site 'blocks.0.attn'", word)
@@ -298,8 +347,8 @@ def test_every_node_for_itself():
     rows = [policy(context_keep=0.01, dropped=0, select=(0, 1.0))]
     common = dict(domain="isa", num_heads=1, policies=numpy_helper.from_array(policies(rows)))
     names = ["q", "q", "q", "", "", "s"]
-    nodes = [helper.make_node("InContextSparseAttention", names, ["a"], name="a", **kinds(("target", "context")), **common),
-             helper.make_node("InContextSparseAttention", names, ["b"], name="b", **kinds(("target", "target")), **common)]
+    nodes = [helper.make_node("InContextSparseAttention", names, [name], name=name, **kinds(query), **common)
+             for name, query in (("a", ("target", "context")), ("b", ("target", "target")))]
     value = helper.make_tensor_value_info
     graph = helper.make_graph(nodes, "g", [value("q", 1, q.shape), value("s", 7, (2, 4))],
                               [value("a", 1, None), value("b", 1, None)])
