@@ -50,6 +50,14 @@ func gather(_ a: isa_pack, _ pointers: UnsafeMutablePointer<Floats>) {
   }
 }
 
+/// Asks for a row that is packed soon: neighbours in a tile stand far apart in memory, where no hardware looks ahead.
+@inline(__always) func prefetchRow(_ rows: UnsafeMutablePointer<Floats>, _ i: Int, _ count: Int, _ width: Int) {
+  if i >= count { return }
+  prefetch(rows[i], width)
+}
+/// Rows to look ahead.
+@inline(__always) var ahead: Int { 8 }
+
 @inline(__always) func pointers(_ a: isa_pack) -> UnsafeMutablePointer<Floats> {
   UnsafeMutableRawPointer(a.scratch + 64 &* Int(a.width)).assumingMemoryBound(to: Floats.self)
 }
@@ -84,6 +92,8 @@ func packKeys(_ pointer: UnsafePointer<isa_pack>) {
   while i < count {
     let two = i &+ 1 < count
     let row = rows[i], other = rows[two ? i &+ 1 : i]
+    prefetchRow(rows, i &+ ahead, count, width)
+    prefetchRow(rows, i &+ ahead &+ 1, count, width)
     let keep = splat(two ? 1 : 0)
     var c = 0
     #if ISA_AVX512
@@ -142,6 +152,8 @@ func packValues(_ pointer: UnsafePointer<isa_pack>) {
   while i < count {
     let two = i &+ 1 < count
     let row = rows[i], other = rows[two ? i &+ 1 : i]
+    prefetchRow(rows, i &+ ahead, count, width)
+    prefetchRow(rows, i &+ ahead &+ 1, count, width)
     let keep = splat(two ? 1 : 0)
     var h = 0
     while h < width {
@@ -190,6 +202,7 @@ func packQueries(_ pointer: UnsafePointer<isa_pack>) {
         continue
       }
       let row = rows[g &+ i]
+      prefetchRow(rows, g &+ i &+ ahead, count, width)
       var c = 0
       #if ISA_AVX512
         if a.bf16 != 0 {
@@ -226,6 +239,7 @@ func meanRows(_ pointer: UnsafePointer<isa_pack>) {
   var i = 0
   while i &+ 3 < count {
     let x = rows[i], y = rows[i &+ 1], z = rows[i &+ 2], w = rows[i &+ 3]
+    for r in 0..<4 { prefetchRow(rows, i &+ ahead &+ r, count, width) }
     var c = 0
     while c < width {
       store(mean + c, load(mean + c) + ((load(x + c) + load(y + c)) + (load(z + c) + load(w + c))))
