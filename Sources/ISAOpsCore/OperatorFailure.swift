@@ -1,11 +1,11 @@
 import CORT
 
 /// What ONNX Runtime is told when a node cannot be made or run.
-struct OperatorFailure: Error, Equatable {
-  var code = Int32(ORT_INVALID_ARGUMENT)
-  var text: String
+package struct OperatorFailure: Error, Equatable {
+  package var code = Int32(ORT_INVALID_ARGUMENT)
+  package var text: String
 
-  init(_ text: String) { self.text = text }
+  package init(_ text: String) { self.text = text }
 
   /// The same for one node, so that the user knows which.
   func at(site: String) -> OperatorFailure {

@@ -1,14 +1,19 @@
 import SparseAttention
 
 /// One side's segments as the node gives them: an input's rows and an attribute's kinds.
-struct SegmentTable: Equatable {
+package struct SegmentTable: Equatable {
   /// [n][4]: length, frames, rows, columns; nil where the input is absent.
-  var rows: [[Int]]?
+  package var rows: [[Int]]?
   /// Nil where the attribute is absent.
-  var kinds: [SegmentKind]?
+  package var kinds: [SegmentKind]?
+
+  package init(rows: [[Int]]? = nil, kinds: [SegmentKind]? = nil) {
+    self.rows = rows
+    self.kinds = kinds
+  }
 
   /// The segments of both sides. Absent: one target segment; one side absent: as the other, if the lengths agree.
-  static func resolve(
+  package static func resolve(
     query: SegmentTable, key: SegmentTable, queries: Int, keys: Int
   ) throws(OperatorFailure) -> (query: [Segment], key: [Segment]) {
     var query = query
