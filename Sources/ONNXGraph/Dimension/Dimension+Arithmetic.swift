@@ -195,10 +195,11 @@ extension Dimension {
     return Dimension(atom: largest ? .max(sorted) : .min(sorted))
   }
 
-  /// What it is the minimum of; empty where it is none.
-  var minimumOperands: [Dimension] {
+  /// True where it cannot exceed the other one whatever the names are.
+  public func isAtMost(_ other: Dimension) -> Bool {
+    if (other - self).isNonNegative { return true }
     let list = operands(largest: false)
-    return list.count > 1 ? list : []
+    return list.count > 1 && list.contains { (other - $0).isNonNegative }
   }
 
   /// The operands of a maximum (minimum) that stands alone; else itself.

@@ -49,6 +49,8 @@ public final class GraphIndex: Sendable {
   /// The node of this graph that makes a value.
   public func producer(of value: String) -> Node? { producers[value].map { graph.nodes[$0.node] } }
 
+  func producerPosition(of value: String) -> Int? { producers[value]?.node }
+
   /// Which output of its producer a value is.
   public func outputIndex(of value: String) -> Int? { producers[value]?.output }
 
@@ -83,6 +85,12 @@ public final class GraphIndex: Sendable {
   /// Node positions in an order in which every value is made before it is read: the file's, where that is one. Nil
   /// where the nodes depend on each other in a circle.
   public func topologicalOrder() -> [Int]? {
+    let order = sortedPart()
+    return order.count == graph.nodes.count ? order : nil
+  }
+
+  /// The order as far as it goes: without nodes that are in a circle or read from one.
+  func sortedPart() -> [Int] {
     var waiting = [Int](repeating: 0, count: graph.nodes.count)
     var isSorted = true
     for (name, readers) in uses {
@@ -104,7 +112,7 @@ public final class GraphIndex: Sendable {
       }
       next += 1
     }
-    return order.count == graph.nodes.count ? order : nil
+    return order
   }
 
   // MARK: Through the scopes

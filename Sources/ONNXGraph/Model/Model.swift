@@ -9,6 +9,8 @@ public struct Model: Sendable {
   public let metadata: [String: String]
   public let graph: Graph
   public let functions: [LocalFunction]
+  /// The main graph's.
+  public let index: GraphIndex
   /// What messages call it.
   public let path: String
   let storage: ModelStorage

@@ -41,7 +41,7 @@ struct ModelReader: ~Copyable {
     }
     let model = Model(
       irVersion: fields.ir_version, producer: lossy(fields.producer_name), opsets: opsets, metadata: metadata,
-      graph: graph, functions: functions, path: path, storage: storage)
+      graph: graph, functions: functions, index: GraphIndex(graph), path: path, storage: storage)
     try GraphChecks.check(model)
     return model
   }

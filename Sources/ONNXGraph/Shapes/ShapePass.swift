@@ -20,7 +20,7 @@ struct ShapePass {
 
   mutating func run() -> GraphShapes {
     let inputs = model.graph.inputs.map { declared($0) }
-    return run(GraphIndex(model.graph), inputs: inputs, captured: [:], opsets: model.opsets, depth: 0).shapes
+    return run(model.index, inputs: inputs, captured: [:], opsets: model.opsets, depth: 0).shapes
   }
 
   // MARK: Graphs

@@ -183,11 +183,13 @@ struct SliceBounds {
       let counted = length + bound
       return counted.isNonNegative ? counted : nil
     }
-    guard let length else { return bound.value == 0 ? bound : nil }
+    // An expression is taken to stay within its axis, as exporters take it to when they declare lengths.
+    guard let number = bound.value else { return bound }
+    guard let length else { return number == 0 ? bound : nil }
     let high = length + low
     if (high - bound).isNonNegative { return bound }
     if (bound - high).isNonNegative { return high }
-    return bound.isNonNegative ? .min([bound, high]) : nil
+    return .min([bound, high])
   }
 }
 

@@ -93,10 +93,10 @@ enum ShapeRules {
     if a == b { return a }
     if let number = a?.value, number != 1 { return a }
     if let number = b?.value, number != 1 { return b }
-    // Where a run is valid at all, a and Min(a, …) are equal, or the minimum is 1.
+    // In a run that is valid at all a length that is at most the other one is equal to it, or 1.
     guard let a, let b else { return nil }
-    if b.minimumOperands.contains(a) { return a }
-    if a.minimumOperands.contains(b) { return b }
+    if b.isAtMost(a) { return a }
+    if a.isAtMost(b) { return b }
     return nil
   }
 }
