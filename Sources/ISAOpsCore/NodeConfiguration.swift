@@ -28,11 +28,14 @@ struct NodeConfiguration {
     do throws(OperatorFailure) {
       let named = try reader.string("site") ?? ""
       if !named.isEmpty { site = named }
-      guard let heads = try reader.integer("num_heads") else { throw OperatorFailure("attribute 'num_heads' is missing") }
+      guard let heads = try reader.integer("num_heads") else {
+        throw OperatorFailure("attribute 'num_heads' is missing")
+      }
       self.heads = heads
       kvHeads = try reader.integer("kv_num_heads") ?? heads
       guard heads >= 1, heads <= 1 << 20, kvHeads >= 1, heads % kvHeads == 0 else {
-        throw OperatorFailure("num_heads is \(heads) and kv_num_heads \(kvHeads); the first must be a multiple of the other")
+        throw OperatorFailure(
+          "num_heads is \(heads) and kv_num_heads \(kvHeads); the first must be a multiple of the other")
       }
       scale = try reader.float("scale")
       if let scale, !scale.isFinite { throw OperatorFailure("scale is \(scale); it must be finite") }
@@ -63,7 +66,9 @@ struct NodeConfiguration {
     guard let tile = try reader.integers("tile") else { return nil }
     if tile.isEmpty {
       // So an integer reads, and an empty list.
-      guard (try? reader.integer("tile")) == nil else { throw OperatorFailure("attribute 'tile' must be a list of integers") }
+      guard (try? reader.integer("tile")) == nil else {
+        throw OperatorFailure("attribute 'tile' must be a list of integers")
+      }
       return nil
     }
     guard tile.count == 3, tile.allSatisfy({ (1...(1 << 20)).contains($0) }) else {

@@ -53,7 +53,7 @@ struct NodeInputs {
     p.blockK = node.blockK
     p.tile = node.tile
     if let mask = try arguments.input(3) {
-      guard mask.shape.count == 2, mask.shape[0] == 1 || mask.shape[0] == query.batch, mask.shape[1] == key.tokens else {
+      guard mask.shape.count == 2, [1, query.batch].contains(mask.shape[0]), mask.shape[1] == key.tokens else {
         throw OperatorFailure("key_mask has the shape \(mask.shape), not [1 or \(query.batch), \(key.tokens)]")
       }
       p.keyMask = UnsafePointer(mask.memory.assumingMemoryBound(to: UInt8.self))

@@ -2,8 +2,9 @@ import CORT
 
 /// What is known of an output while a model loads.
 ///
-/// Only from ONNX Runtime 1.24: an older one reads the type of every input for its shape function, and reads through null
-/// where an input is left out. Nothing here may fail: what cannot be read is left unknown, and the kernel says what is wrong.
+/// Only from ONNX Runtime 1.24: an older one reads the type of every input for its shape function, and reads through
+/// null where an input is left out. Nothing here may fail: what cannot be read is left unknown, and the kernel says
+/// what is wrong.
 struct ShapeInference {
   /// A size, its symbol, or neither.
   struct Dimension: Equatable {

@@ -1,4 +1,5 @@
 import CORT
+import Foundation
 
 /// ONNX Runtime, opened at run time.
 ///
@@ -16,23 +17,35 @@ public final class Library: @unchecked Sendable {
   let allocator: OpaquePointer
   let cpuMemory: OpaquePointer
 
-  /// Finds and opens the library: `path` (a file or a folder), the environment's ISA_ORT_LIBRARY, `.deps/onnxruntime/lib`
-  /// in the working directory, the executable's folder or one above them, the system's loader.
+  /// An environment is made once and kept: that of a library which is opened again would share its logger and be torn
+  /// down with it.
+  private nonisolated(unsafe) static var opened: [String: Library] = [:]
+  private static let lock = NSLock()
+
+  /// Held while a session with operators of its own is made: two at once may both try to declare the domain.
+  let registration = NSLock()
+
+  /// Finds and opens the library: `path` (a file or a folder), the environment's ISA_ORT_LIBRARY,
+  /// `.deps/onnxruntime/lib` in the working directory, the executable's folder or one above them, the system's loader.
   ///
   /// - Throws: `libraryMissing`, `libraryRefused`, `libraryTooOld`.
   public static func load(_ path: String? = nil) throws(RuntimeError) -> Library {
+    lock.lock()
+    defer { lock.unlock() }
     let (paths, named) = LibrarySearch.candidates(path)
     var failure: RuntimeError?
     for candidate in paths {
       do {
-        return try Library(opening: candidate)
+        if let library = opened[candidate] { return library }
+        let library = try Library(opening: candidate)
+        opened[candidate] = library
+        return library
       } catch {
         // A file that exists and fails says more than that a later name does not exist.
         if failure == nil, named || candidate.contains("/") { failure = error }
       }
     }
-    throw failure
-      ?? .libraryMissing(searched: named ? [path ?? LibrarySearch.environmentVariable] : [".deps/onnxruntime/lib"] + paths)
+    throw failure ?? .libraryMissing(searched: named ? paths : [".deps/onnxruntime/lib"] + paths)
   }
 
   private init(opening path: String) throws(RuntimeError) {
@@ -44,11 +57,7 @@ public final class Library: @unchecked Sendable {
     self.path = path
     version = base.pointee.GetVersionString().map { String(cString: $0) } ?? "?"
     // Asking an old runtime for a new API makes it print to stderr: compare the numbers first.
-    let numbers = LibrarySearch.version(version)
-    if numbers.lexicographicallyPrecedes([1, Int(CORT_API_VERSION)]) {
-      throw .libraryTooOld(path: path, version: version)
-    }
-    guard let table = base.pointee.GetApi(UInt32(CORT_API_VERSION)) else {
+    guard !Library.isTooOld(version), let table = base.pointee.GetApi(UInt32(CORT_API_VERSION)) else {
       throw .libraryTooOld(path: path, version: version)
     }
     let api = table.pointee
@@ -59,9 +68,9 @@ public final class Library: @unchecked Sendable {
     cpuMemory = try api.make("CreateCpuMemoryInfo") { api.CreateCpuMemoryInfo(0, 0, &$0) }
   }
 
-  deinit {
-    api.ReleaseMemoryInfo(cpuMemory)
-    api.ReleaseEnv(env)
+  /// Whether a version lacks API 17.
+  package static func isTooOld(_ version: String) -> Bool {
+    LibrarySearch.version(version).lexicographicallyPrecedes([1, Int(CORT_API_VERSION)])
   }
 
   /// Names of the execution providers that this build has, as in "CPUExecutionProvider".

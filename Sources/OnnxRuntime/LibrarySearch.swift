@@ -9,7 +9,10 @@ enum LibrarySearch {
   static func candidates(_ path: String?) -> (paths: [String], named: Bool) {
     let variable = ProcessInfo.processInfo.environment[environmentVariable]
     for name in [path, variable] {
-      if let name, !name.isEmpty { return (inFolder(name) ?? [name], true) }
+      guard let name, !name.isEmpty else { continue }
+      // Without a slash the loader would not look in the working directory.
+      let file = !name.contains("/") && FileManager.default.fileExists(atPath: name) ? "./" + name : name
+      return (inFolder(file) ?? [file], true)
     }
     var folders: [String] = []
     for start in [FileManager.default.currentDirectoryPath, executableFolder] {
@@ -48,7 +51,7 @@ enum LibrarySearch {
     return out
   }
 
-  private static var executableFolder: String {
+  static var executableFolder: String {
     let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     return URL(fileURLWithPath: link ?? CommandLine.arguments.first ?? "/").deletingLastPathComponent().path
   }

@@ -17,6 +17,8 @@ public final class Session: @unchecked Sendable {
     let api = library.api
     let prepared = try options.make(library)
     defer { api.ReleaseSessionOptions(prepared) }
+    if !options.opLibraries.isEmpty { library.registration.lock() }
+    defer { if !options.opLibraries.isEmpty { library.registration.unlock() } }
     var made: OpaquePointer?
     let name: String
     let status: OpaquePointer?
@@ -56,7 +58,8 @@ public final class Session: @unchecked Sendable {
   ///   - inputs: A tensor for each of `inputs`; those of `overridableInitializers` may be left out.
   ///   - outputs: Names of the outputs to compute; nil for all.
   ///   - cancellation: Ends the run when cancelled.
-  /// - Throws: `missingInput`, `unknownInput`, `wrongElementType`, `wrongShape`, `unknownOutput`, `runFailed`, `cancelled`.
+  /// - Throws: `missingInput`, `unknownInput`, `wrongElementType`, `wrongShape`, `unknownOutput`, `runFailed`,
+  ///   `cancelled`.
   public func run(
     _ inputs: [String: Tensor], outputs: [String]? = nil, cancellation: Cancellation? = nil
   ) throws(RuntimeError) -> [String: Tensor] {

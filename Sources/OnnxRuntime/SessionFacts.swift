@@ -12,7 +12,9 @@ struct SessionFacts {
     let allocator = library.allocator
     func values(
       _ what: String, _ count: (OpaquePointer?, UnsafeMutablePointer<Int>?) -> OpaquePointer?,
-      _ name: (OpaquePointer?, Int, OpaquePointer?, UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?) -> OpaquePointer?,
+      _ name: (
+        OpaquePointer?, Int, OpaquePointer?, UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+      ) -> OpaquePointer?,
       _ type: (OpaquePointer?, Int, UnsafeMutablePointer<OpaquePointer?>?) -> OpaquePointer?
     ) throws(RuntimeError) -> [ValueInfo] {
       let total: Int = try api.number("\(what)Count") { count(session, &$0) }

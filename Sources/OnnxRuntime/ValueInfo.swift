@@ -48,7 +48,8 @@ extension ValueInfo {
       dimensions = []
       return
     }
-    elementType = ElementType(rawValue: try api.number("GetTensorElementType") { api.GetTensorElementType(tensor, &$0) })
+    let code: Int32 = try api.number("GetTensorElementType") { api.GetTensorElementType(tensor, &$0) }
+    elementType = ElementType(rawValue: code)
     let rank: Int = try api.number("GetDimensionsCount") { api.GetDimensionsCount(tensor, &$0) }
     var sizes = [Int64](repeating: 0, count: rank)
     var names = [UnsafePointer<CChar>?](repeating: nil, count: rank)

@@ -37,7 +37,8 @@ private let sparseRow: [Float] = [0, 1, 1, 0, 0, 0, 0.25, 0, 0, 0]
 @Suite struct OpLibraryTests {
   /// [B, S, H·D] through ONNX Runtime's own operators in one branch, and through ours in the other.
   @Test func agreesWithOnnxRuntimesOwnOperators() throws {
-    let heads = 3, size = 32
+    let heads = 3
+    let size = 32
     var m = TinyModel()
     for name in ["q", "k", "v"] { m.input(name, 1, ["B", "S", .fixed(heads * size)]) }
     m.initializer("split", int64s: [0, 0, Int64(heads), Int64(size)], shape: [4])

@@ -55,7 +55,8 @@ private func failure(_ body: () throws -> Void) -> RuntimeError? {
 
   @Test func runsOnNoElements() throws {
     let s = try Session(library, model: .bytes(products()))
-    let out = try s.run(["a": try Tensor([] as [Float], shape: [0, 2]), "b": try Tensor([1, 2] as [Float], shape: [2, 1])])
+    let none = try Tensor([] as [Float], shape: [0, 2])
+    let out = try s.run(["a": none, "b": try Tensor([1, 2] as [Float], shape: [2, 1])])
     #expect(out["y"]?.shape == [0, 1])
   }
 
@@ -130,7 +131,8 @@ private func failure(_ body: () throws -> Void) -> RuntimeError? {
   @Test func endsACancelledRun() throws {
     let s = try Session(library, model: .bytes(products()))
     let cancellation = try Cancellation(library)
-    let inputs = ["a": try Tensor([1, 2] as [Float], shape: [1, 2]), "b": try Tensor([1, 2] as [Float], shape: [2, 1])]
+    let a = try Tensor([1, 2] as [Float], shape: [1, 2])
+    let inputs = ["a": a, "b": try Tensor([1, 2] as [Float], shape: [2, 1])]
     #expect(try s.run(inputs, cancellation: cancellation)["y"]?.floats == [5])
     cancellation.cancel()
     #expect(throws: RuntimeError.cancelled) { try s.run(inputs, cancellation: cancellation) }
@@ -152,12 +154,39 @@ private func failure(_ body: () throws -> Void) -> RuntimeError? {
   }
 }
 
+@Suite struct OpLibraryTests {
+  @Test func isFoundByPathOrBesideTheModel() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("isa-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let file = folder.path + "/" + OpLibrary.fileName
+    #expect(throws: RuntimeError.opLibraryMissing(path: file)) { try OpLibrary.find(folder.path) }
+    #expect(throws: RuntimeError.opLibraryMissing(path: file)) { try OpLibrary.find(file) }
+    try Data().write(to: URL(fileURLWithPath: file))
+    #expect(try OpLibrary.find(folder.path) == file)
+    #expect(try OpLibrary.find(file) == file)
+  }
+}
+
 @Suite struct LibraryTests {
   @Test func tellsItsVersion() throws {
     let library = try Library.load()
     #expect(library.version.hasPrefix("1."))
     #expect(library.providers.contains("CPUExecutionProvider"))
     #expect(try Library.load(library.path).version == library.version)
+  }
+
+  @Test func knowsWhatIsTooOld() {
+    for version in ["1.16.3", "1.9.0", "0.5", "1.2.1"] { #expect(Library.isTooOld(version)) }
+    for version in ["1.17.0", "1.17.3", "1.31.1", "2.0", "1.100.0"] { #expect(!Library.isTooOld(version)) }
+    #expect(RuntimeError.libraryTooOld(path: "x.so", version: "1.16.3").message.contains("1.17 or newer"))
+  }
+
+  @Test func takesTheNewestOfAFolder() throws {
+    let library = try Library.load()
+    let folder = URL(fileURLWithPath: library.path).deletingLastPathComponent().path
+    #expect(try Library.load(folder).path == library.path)
+    #expect(throws: RuntimeError.self) { try Library.load(FileManager.default.temporaryDirectory.path) }
   }
 
   @Test func saysWhereItLooked() throws {

@@ -1,9 +1,9 @@
 #pragma once
 // The part of ONNX Runtime's C API that we call, declared by us: its headers are in no package that we can depend on.
 //
-// `OrtApi` is a table that only ever grows, so a function's place in it is a fact of the ABI: fields that we do not call
-// are gaps, and the offset of every named field is asserted. All of them are there from API 17 (ONNX Runtime 1.17).
-// Enumerations are int32_t.
+// `OrtApi` is a table that only ever grows, so a function's place in it is a fact of the ABI: fields that we do not
+// call are gaps, and the offset of every named field is asserted. All of them are there from API 17, of ONNX Runtime
+// 1.17. Enumerations are int32_t.
 #include <stddef.h>
 #include <stdint.h>
 
