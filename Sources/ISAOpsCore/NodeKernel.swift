@@ -2,19 +2,6 @@ import CORT
 import SparseAttention
 import SparseAttentionCPU
 
-/// The two operators.
-enum Operator: Int32, CaseIterable {
-  case attention
-  case probe
-
-  var name: StaticString {
-    switch self {
-    case .attention: "InContextSparseAttention"
-    case .probe: "AttentionProbe"
-    }
-  }
-}
-
 /// One node of a session. Runs may overlap: nothing changes after it is made.
 final class NodeKernel {
   private let api: Api

@@ -122,6 +122,31 @@ private let sparseRow: [Float] = [0, 1, 1, 0, 0, 0, 0.25, 0, 0, 0]
     #expect(try OpLibrary.session(pointModel(), threads: 3).run(inputs) == one)
   }
 
+  @Test(arguments: [(ElementType.float16, 1e-2 as Float), (.bfloat16, 5e-2)])
+  func takesHalfTypes(_ type: ElementType, _ tolerance: Float) throws {
+    var m = TinyModel()
+    let number = Int(type.rawValue)
+    let attributes: [String: TinyModel.Attribute] = [
+      "num_heads": .int(2), "site": .string("a.b"), "policies": .tensor(exactRow + exactRow, shape: [1, 2, 10]),
+    ]
+    for name in ["q", "k", "v"] {
+      m.input(name, number, [1, 2, "S", 16])
+      m.node("Cast", [name], [name + "32"], ["to": .int(1)])
+    }
+    m.node("InContextSparseAttention", domain: "isa", ["q", "k", "v"], ["half"], attributes)
+    m.node("InContextSparseAttention", domain: "isa", ["q32", "k32", "v32"], ["single"], attributes)
+    m.output("half", number)
+    m.output("single", 1)
+    let x = try noise([1, 2, 100, 16], seed: 9)
+    let half = try Tensor(floats: x.floats, shape: x.shape, as: type)
+    let out = try OpLibrary.session(m).run(["q": half, "k": half, "v": half])
+    #expect(out["half"]?.elementType == type)
+    let difference = zip(out["half"]?.floats ?? [], out["single"]?.floats ?? []).reduce(0) {
+      max($0, abs($1.0 - $1.1))
+    }
+    #expect(out["half"]?.shape == out["single"]?.shape && difference < tolerance)
+  }
+
   @Test func namesTheSiteOfABadNode() throws {
     var m = TinyModel()
     for name in ["q", "k", "v"] { m.input(name, 1, [1, 2, 8, 16]) }

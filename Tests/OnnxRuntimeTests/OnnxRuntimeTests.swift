@@ -128,6 +128,23 @@ private func failure(_ body: () throws -> Void) -> RuntimeError? {
     #expect(text.contains("MatMul"))
   }
 
+  @Test func findsExternalDataOfAModelInMemory() throws {
+    var m = TinyModel()
+    m.input("x", 1, [2])
+    m.initializer("w", externalFile: "weights.bin", shape: [2])
+    m.node("Mul", ["x", "w"], ["y"])
+    m.output("y", 1)
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("isa-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let weights = try Tensor([3, 5] as [Float], shape: [2])
+    try Data(weights.bytes).write(to: folder.appendingPathComponent("weights.bin"))
+    var options = Session.Options(threads: 1)
+    options.externalDataFolder = folder.path
+    let s = try Session(library, model: .bytes(m.bytes), options: options)
+    #expect(try s.run(["x": Tensor([1, 2] as [Float], shape: [2])])["y"]?.floats == [3, 10])
+  }
+
   @Test func endsACancelledRun() throws {
     let s = try Session(library, model: .bytes(products()))
     let cancellation = try Cancellation(library)

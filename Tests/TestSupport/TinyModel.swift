@@ -62,6 +62,20 @@ public struct TinyModel {
     graph.message(5, Self.tensor(name, 7, shape, int64s.flatMap { $0.littleEndianBytes }))
   }
 
+  /// float32 data in a file beside the model.
+  public mutating func initializer(_ name: String, externalFile file: String, shape: [Int]) {
+    var tensor = ProtobufWriter()
+    for d in shape { tensor.integer(1, d) }
+    tensor.integer(2, 1)
+    tensor.string(8, name)
+    var location = ProtobufWriter()
+    location.string(1, "location")
+    location.string(2, file)
+    tensor.message(13, location)
+    tensor.integer(14, 1)
+    graph.message(5, tensor)
+  }
+
   public mutating func metadata(_ key: String, _ value: String) {
     var entry = ProtobufWriter()
     entry.string(1, key)
