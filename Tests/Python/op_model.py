@@ -70,7 +70,7 @@ def fold(x, layout):
     if layout == "BHSD":
         return x
     x = np.ascontiguousarray(x.transpose(0, 2, 1, 3))
-    return x if layout == "BSHD" else x.reshape(*x.shape[:2], -1)
+    return x if layout == "BSHD" else x.reshape(*x.shape[:2], x.shape[2] * x.shape[3])
 
 
 def dense(q, k, v, scale=None, mask=None, bias=0.0):
