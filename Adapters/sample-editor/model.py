@@ -1,4 +1,4 @@
-"""The sample editor's network: a rectified-flow transformer over target tokens followed by source tokens (see README.md)."""
+"""The sample editor's network: a rectified-flow transformer over target then source tokens (see README.md)."""
 import math
 
 import torch

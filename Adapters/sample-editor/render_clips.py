@@ -20,7 +20,7 @@ FRAMES, HEIGHT, WIDTH = 36, 160, 192
 def render(name, device="cpu"):
     """uint8 [F, H, W, 3], rendered at twice the size and averaged."""
     seed, textures_seed = CLIPS[name]
-    scenes = Scenes(device, seed=seed, textures_seed=textures_seed, count=60)
+    scenes = Scenes(device, seed=seed, textures_seed=textures_seed, count=60, size=512)
     x = scenes.rendered(1, FRAMES, 2 * HEIGHT, 2 * WIDTH, balls=5)[0]
     x = F.avg_pool2d(x, 2)
     return (x * 255 + 0.5).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

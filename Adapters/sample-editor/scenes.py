@@ -21,7 +21,7 @@ def textures(n, s, g):
         kind = i % 5
         if kind == 0:
             m, amp = torch.zeros(3 if i % 2 else 1, s, s), 1.0
-            for o in (3, 6, 12, 24, 48, 96):
+            for o in (3 * 2 ** k for k in range(int(math.log2(s / 3)))):
                 m = m + amp * F.interpolate(torch.randn(1, m.shape[0], o, o, generator=g), (s, s), mode="bicubic")[0]
                 amp *= 0.4 + 0.35 * float(r(1))
             m = torch.sigmoid(2 * m)
@@ -38,16 +38,16 @@ def textures(n, s, g):
             m = torch.zeros(1, s, s)
             for _ in range(14):
                 cy, cx, rad = r(3).tolist()
-                m = torch.maximum(m, float(r(1)) * torch.sigmoid(60 * (0.05 + 0.3 * rad - torch.hypot(yy - 2 * cy + 1, xx - 2 * cx + 1)))[None])
+                away = torch.hypot(yy - 2 * cy + 1, xx - 2 * cx + 1)
+                m = torch.maximum(m, float(r(1)) * torch.sigmoid(60 * (0.05 + 0.3 * rad - away))[None])
         out.append(((c0 * m + c1 * (1 - m)) * 255).clamp(0, 255).to(torch.uint8))
     return torch.stack(out)
 
-class Scenes:
-    SIZE = 192
 
-    def __init__(self, device, seed=7, textures_seed=1, count=300):
+class Scenes:
+    def __init__(self, device, seed=7, textures_seed=1, count=300, size=192):
         generator = torch.Generator().manual_seed(textures_seed)
-        self.pool = textures(count, self.SIZE, generator).to(device)
+        self.pool = textures(count, size, generator).to(device)
         self.device = device
         self.rng = np.random.default_rng(seed)
 

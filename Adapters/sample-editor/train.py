@@ -3,6 +3,7 @@
 python3 train.py --out OUT --seconds 480
 """
 import argparse
+import copy
 import math
 import os
 import time
@@ -89,7 +90,8 @@ def train(model, scenes, seconds, lr, device, log):
         step += 1
         if step % 250 == 0 or step in (1, 20):
             error = ((noisy - tb * v - target) ** 2).mean().item()
-            log(f"step {step} {kind} {time.time() - start:.0f} s loss {loss.item():.4f} x0 {10 * math.log10(4 / error):.1f} dB")
+            log(f"step {step} {kind} {time.time() - start:.0f} s "
+                f"loss {loss.item():.4f} x0 {10 * math.log10(4 / error):.1f} dB")
     with torch.no_grad():
         for p, q in zip(params, average):
             p.copy_(q.to(torch.float16).float())  # what the file holds
@@ -118,7 +120,8 @@ def main():
     log(f"parameters {sum(p.numel() for p in model.parameters())}")
     train(model, Scenes(device), o.seconds, o.lr, device, log)
     torch.backends.cuda.matmul.allow_tf32 = False
-    torch.save(model.state_dict(), f"{o.out}/weights.pt")
+    torch.save({k: v.half() for k, v in model.state_dict().items()}, f"{o.out}/weights.pt")
+    export(copy.deepcopy(model).cpu(), f"{o.out}/editor.onnx")
     for name, frames in clips.items():
         video = torch.from_numpy(frames.astype(np.float32) / 127.5 - 1).permute(3, 0, 1, 2)[None].to(device)
         for f, h, w in ((8, 128, 128), (16, 128, 128)):
@@ -126,7 +129,6 @@ def main():
             source = video[:, :, :f, y:y + h, x:x + w].contiguous()
             scores = [psnr(sample(model, source, e), apply_edit(source, [e])) for e in range(len(EDITS))]
             log(f"{name} {f}x{h}x{w}: " + " ".join(f"{n} {s:.2f}" for n, s in zip(EDITS, scores)))
-    export(model.cpu(), f"{o.out}/editor.onnx")
 
 
 if __name__ == "__main__":
