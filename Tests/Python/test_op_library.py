@@ -194,6 +194,16 @@ def test_segments():
         fails(lambda: run(rows), "blocks.0.attn", word)
 
 
+@since(28)
+def test_kinds_by_lists_alone():
+    q = normal(1, 1, 256, 16)
+    feeds = {"query": q, "key": q, "value": q, "key_segments": np.array([[128, 0, 0, 0], [128, 0, 0, 0]], np.int64)}
+    common = dict(num_heads=1, policies=policies([policy(context_keep=0.01, dropped=0, select=(0, 1.0))]))
+    lists = library.run(feeds, key_segment_kinds=["target", "context"], **common)
+    assert np.array_equal(lists, library.run(feeds, **kinds((), ("target", "context")), **common))
+    assert relative(lists, library.run(feeds, **common)) > 0.01
+
+
 def test_cross_segments_need_both_sides():
     feeds = {"query": normal(1, 1, 10, 8), "key": normal(1, 1, 20, 8), "value": normal(1, 1, 20, 8),
              "key_segments": np.array([[20, 0, 0, 0]], np.int64)}
