@@ -122,25 +122,17 @@ func attendBlocks<P: Product>(_ product: P.Type, _ a: isa_attend, steps: Int, wi
   }
 }
 
-/// One panel against the listed blocks, token by token. Sizes that are common are constants to the compiler.
+/// One panel against the listed blocks, token by token.
 func attend(_ pointer: UnsafePointer<isa_attend>) {
   let a = pointer.pointee
   let steps = Int(a.packed.steps), width = Int(a.packed.width)
   #if ISA_AVX512
     if a.packed.bf16 != 0 {
-      if steps == 64 && width == 128 {
-        attendBlocks(BrainProduct.self, a, steps: 64, width: 128)
-      } else {
-        attendBlocks(BrainProduct.self, a, steps: steps, width: width)
-      }
+      attendBlocks(BrainProduct.self, a, steps: steps, width: width)
       return
     }
   #endif
-  if steps == 128 && width == 128 {
-    attendBlocks(Float32Product.self, a, steps: 128, width: 128)
-  } else {
-    attendBlocks(Float32Product.self, a, steps: steps, width: width)
-  }
+  attendBlocks(Float32Product.self, a, steps: steps, width: width)
 }
 
 @inline(__always)
