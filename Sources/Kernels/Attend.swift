@@ -29,14 +29,17 @@ func moveReference(_ a: isa_panel, _ width: Int) {
   if moved == 0 { return }
   c = 0
   while c < 64 {
-    let m = load(a.m + c), n = isa_max(m, load(a.x + c)), factor = exp2(m - n)
+    let m = load(a.m + c)
+    let n = isa_max(m, load(a.x + c))
+    let factor = exp2(m - n)
     store(a.x + c, factor)
     store(a.l + c, load(a.l + c) * factor)
     store(a.m + c, n)
     c &+= lanes
   }
   for q in 0..<64 {
-    let factor = splat(a.x[q]), o = a.o + q &* width
+    let factor = splat(a.x[q])
+    let o = a.o + q &* width
     var d = 0
     while d < width {
       store(o + d, load(o + d) * factor)
@@ -54,24 +57,29 @@ func exponentiate<P: Product>(_ product: P.Type, _ a: isa_panel, _ scores: Float
   var g = 0
   while g < 64 {
     let reference = load(a.m + g)
-    var l0 = splat(0), l1 = l0
-    let s = scores + g, p = a.p + g
+    var l0 = splat(0)
+    var l1 = l0
+    let s = scores + g
+    let p = a.p + g
     var i = 0
     while i &+ 1 < count {
-      var t = load(s + i &* 64) - reference, u = load(s + (i &+ 1) &* 64) - reference
+      var t = load(s + i &* 64) - reference
+      var u = load(s + (i &+ 1) &* 64) - reference
       if let bias {
         t += splat(bias[i])
         u += splat(bias[i &+ 1])
       }
       if P.pack == 1 {
-        let x = exp2(t), y = exp2(u)
+        let x = exp2(t)
+        let y = exp2(u)
         l0 += x
         l1 += y
         store(p + i &* 64, x)
         store(p + (i &+ 1) &* 64, y)
       } else {
         #if ISA_AVX512
-          let x = exp2Short(t), y = exp2Short(u)
+          let x = exp2Short(t)
+          let y = exp2Short(u)
           l0 += x
           l1 += y
           store(p + (i / 2) &* 64, brainZip(x, y, index))
@@ -101,11 +109,16 @@ func exponentiate<P: Product>(_ product: P.Type, _ a: isa_panel, _ scores: Float
 
 @inline(__always)
 func attendBlocks<P: Product>(_ product: P.Type, _ a: isa_attend, steps: Int, width: Int) {
-  let panel = a.panel, packed = a.packed
-  let keyBlock = Int(packed.key_block), valueBlock = Int(packed.value_block), keyStride = Int(packed.key_stride)
-  let capacity = Int(packed.capacity), count = Int(a.count)
+  let panel = a.panel
+  let packed = a.packed
+  let keyBlock = Int(packed.key_block)
+  let valueBlock = Int(packed.value_block)
+  let keyStride = Int(packed.key_stride)
+  let capacity = Int(packed.capacity)
+  let count = Int(a.count)
   for i in 0..<count {
-    let block = Int(a.list[i]), next = Int(a.list[i &+ 1 < count ? i &+ 1 : i])
+    let block = Int(a.list[i])
+    let next = Int(a.list[i &+ 1 < count ? i &+ 1 : i])
     let keys = Int(a.sizes[block])
     if keys == 0 { continue }
     if i == 0 { prefetch(packed.values + block &* valueBlock, capacity / P.pack &* width) }
@@ -125,7 +138,8 @@ func attendBlocks<P: Product>(_ product: P.Type, _ a: isa_attend, steps: Int, wi
 /// One panel against the listed blocks, token by token.
 func attend(_ pointer: UnsafePointer<isa_attend>) {
   let a = pointer.pointee
-  let steps = Int(a.packed.steps), width = Int(a.packed.width)
+  let steps = Int(a.packed.steps)
+  let width = Int(a.packed.width)
   #if ISA_AVX512
     if a.packed.bf16 != 0 {
       attendBlocks(BrainProduct.self, a, steps: steps, width: width)
@@ -137,11 +151,14 @@ func attend(_ pointer: UnsafePointer<isa_attend>) {
 
 @inline(__always)
 func attendTerms<P: Product>(_ product: P.Type, _ a: isa_terms) {
-  let panel = a.panel, width = Int(a.means.width), total = Int(a.count)
+  let panel = a.panel
+  let width = Int(a.means.width)
+  let total = Int(a.count)
   var first = 0
   while first < total {
     let count = total &- first < 64 ? total &- first : 64
-    let bias = a.bias + first, scores = a.scores + first &* 64
+    let bias = a.bias + first
+    let scores = a.scores + first &* 64
     var any = false
     for i in 0..<count where bias[i] > -Float.infinity { any = true }
     if any {
@@ -177,7 +194,8 @@ func attendTerms(_ pointer: UnsafePointer<isa_terms>) {
 /// Divides by the sums, converts and scatters. A row that saw no key is zero.
 func finishPanel(_ pointer: UnsafePointer<isa_finish>) {
   let a = pointer.pointee
-  let width = Int(a.width), size = Int(a.size)
+  let width = Int(a.width)
+  let size = Int(a.size)
   for q in 0..<Int(a.count) {
     let sum = a.panel.l[q]
     let share = splat(sum == 0 ? 0 : 1 / sum)

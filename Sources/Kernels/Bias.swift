@@ -16,7 +16,8 @@ import CKernels
 /// Adds the bias of these keys to Sᵀ[keys][64] and takes the maxima anew.
 func addBias(_ a: isa_bias, _ panel: isa_panel, _ keys: UnsafePointer<Int32>, _ count: Int) {
   let s: MutableFloats = panel.s
-  let queryStride = Int(a.query_stride), keyStride = Int(a.key_stride)
+  let queryStride = Int(a.query_stride)
+  let keyStride = Int(a.key_stride)
   if queryStride == 0 {
     for j in 0..<count {
       let b = biasBase2(splat(biasElement(a, Int(keys[j]) &* keyStride)))
@@ -27,7 +28,8 @@ func addBias(_ a: isa_bias, _ panel: isa_panel, _ keys: UnsafePointer<Int32>, _ 
       }
     }
   } else {
-    let rows: MutableFloats = a.scratch, square = rows + 64 &* 64
+    let rows: MutableFloats = a.scratch
+    let square = rows + 64 &* 64
     let padded = (count &+ lanes &- 1) & ~(lanes &- 1)
     var run = keyStride == 1
     for j in 0..<count where Int(keys[j]) &- Int(keys[0]) != j { run = false }

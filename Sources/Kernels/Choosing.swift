@@ -24,7 +24,9 @@ import CKernels
 
 /// How many are at `cut` or above in order.
 @inline(__always) func countReaching(_ s: MutableFloats, _ count: Int, _ cut: Int32) -> Int {
-  let c = I(repeating: cut), one = I(repeating: 1), none = I(repeating: 0)
+  let c = I(repeating: cut)
+  let one = I(repeating: 1)
+  let none = I(repeating: 0)
   var n = none
   var i = 0
   while i < count {
@@ -36,7 +38,8 @@ import CKernels
 
 /// Sum of those at `cut` or above in order; none is negative but −1 for NaN, which counts as 0.
 @inline(__always) func sumReaching(_ s: MutableFloats, _ count: Int, _ cut: Int32) -> Float {
-  let c = I(repeating: cut), zero = splat(0)
+  let c = I(repeating: cut)
+  let zero = splat(0)
   var sum = zero
   var i = 0
   while i < count {
@@ -59,7 +62,8 @@ import CKernels
 
 /// The highest cut that at least k reach, or any that exactly k do: bisection over the order of floats.
 @inline(__always) func cutOfLargest(_ s: MutableFloats, _ count: Int, _ k: Int) -> Int32 {
-  var low = order(-Float.infinity), high = order(largestOf(s, count))
+  var low = order(-Float.infinity)
+  var high = order(largestOf(s, count))
   while low < high {
     let middle = Int32(truncatingIfNeeded: (Int64(low) &+ Int64(high) &+ 1) &>> 1)
     let n = countReaching(s, count, middle)
@@ -81,7 +85,9 @@ import CKernels
 @inline(__always)
 func mark(_ s: MutableFloats, _ count: Int, _ cut: Int32, _ k: Int, _ flags: UnsafeMutablePointer<Int32>) {
   let exact = countReaching(s, count, cut) == k
-  let c = I(repeating: exact ? cut : cut &+ 1), one = I(repeating: 1), none = I(repeating: 0)
+  let c = I(repeating: exact ? cut : cut &+ 1)
+  let one = I(repeating: 1)
+  let none = I(repeating: 0)
   var n = none
   var i = 0
   while i < count {
@@ -105,7 +111,10 @@ func mark(_ s: MutableFloats, _ count: Int, _ cut: Int32, _ k: Int, _ flags: Uns
 /// Chooses from a row by count, coverage or threshold.
 func choose(_ pointer: UnsafePointer<isa_choose>) {
   let a = pointer.pointee
-  let count = Int(a.padded), pool = Int(a.pool_count), s = a.scratch!, flags = a.flags!
+  let count = Int(a.padded)
+  let pool = Int(a.pool_count)
+  let s = a.scratch!
+  let flags = a.flags!
   var i = 0
   while i < count {
     store(s + i, ranked(load(a.scores + i)) + load(a.pool + i))
@@ -126,12 +135,14 @@ func choose(_ pointer: UnsafePointer<isa_choose>) {
       let sum = sumReaching(s, count, order(-Float.greatestFiniteMagnitude))
       let target = (a.value - 1e-6) * sum
       if sum > 0 && target > 0 {
-        var low = order(0), high = order(largestOf(s, count))
+        var low = order(0)
+        var high = order(largestOf(s, count))
         while low < high {
           let middle = Int32(truncatingIfNeeded: (Int64(low) &+ Int64(high) &+ 1) &>> 1)
           if sumReaching(s, count, middle) >= target { low = middle } else { high = middle &- 1 }
         }
-        let above = countReaching(s, count, low &+ 1), reaching = countReaching(s, count, low)
+        let above = countReaching(s, count, low &+ 1)
+        let reaching = countReaching(s, count, low)
         let rest = (target - sumReaching(s, count, low &+ 1)) / number(low)
         var needed = above
         while needed < reaching && Float(needed &- above) < rest { needed &+= 1 }

@@ -90,7 +90,10 @@ func scoreBlock<P: Product>(
 ) {
   let low = splat(-.infinity)
   #if ISA_AVX512
-    var m0 = low, m1 = low, m2 = low, m3 = low
+    var m0 = low
+    var m1 = low
+    var m2 = low
+    var m3 = low
     var j = 0
     while j < count {
       var t = Tile4x4()
@@ -111,7 +114,8 @@ func scoreBlock<P: Product>(
     prefetch(next, count &* keyStride)
     var c = 0
     while c < 64 {
-      var m0 = low, m1 = low
+      var m0 = low
+      var m1 = low
       var j = 0
       while j &+ 6 <= count {
         var t = Tile6x2()

@@ -4,7 +4,10 @@ import CKernels
 /// width stay where they are.
 @inline(__always)
 func gather(_ a: isa_pack, _ pointers: UnsafeMutablePointer<Floats>) {
-  let count = Int(a.rows.count), width = Int(a.width), size = Int(a.rows.size), stride = Int(a.rows.stride)
+  let count = Int(a.rows.count)
+  let width = Int(a.width)
+  let size = Int(a.rows.size)
+  let stride = Int(a.rows.stride)
   for i in 0..<count {
     let token = a.rows.tokens == nil ? i : Int(a.rows.tokens[i])
     if a.rows.element == 1 {
@@ -84,14 +87,17 @@ func gather(_ a: isa_pack, _ pointers: UnsafeMutablePointer<Floats>) {
 /// Keys, row-major words; the last row repeats up to a multiple of 4, so that a ragged block needs no masks.
 func packKeys(_ pointer: UnsafePointer<isa_pack>) {
   let a = pointer.pointee
-  let count = Int(a.rows.count), width = Int(a.width), rows = pointers(a)
+  let count = Int(a.rows.count)
+  let width = Int(a.width)
+  let rows = pointers(a)
   gather(a, rows)
   if let mean = a.mean { clear(mean, width) }
   if count == 0 { return }
   var i = 0
   while i < count {
     let two = i &+ 1 < count
-    let row = rows[i], other = rows[two ? i &+ 1 : i]
+    let row = rows[i]
+    let other = rows[two ? i &+ 1 : i]
     prefetchRow(rows, i &+ ahead, count, width)
     prefetchRow(rows, i &+ ahead &+ 1, count, width)
     let keep = splat(two ? 1 : 0)
@@ -100,7 +106,10 @@ func packKeys(_ pointer: UnsafePointer<isa_pack>) {
       if a.bf16 != 0 {
         let to = a.packed + i &* (width / 2)
         while c < width {
-          let x = load(row + c), y = load(row + c + 16), z = load(other + c), w = load(other + c + 16)
+          let x = load(row + c)
+          let y = load(row + c + 16)
+          let z = load(other + c)
+          let w = load(other + c + 16)
           store(to + c / 2, unsafeBitCast(isa_brain_pairs(x, y), to: V.self))
           store(to + (c &+ width) / 2, unsafeBitCast(isa_brain_pairs(z, w), to: V.self))
           if let mean = a.mean {
@@ -115,7 +124,8 @@ func packKeys(_ pointer: UnsafePointer<isa_pack>) {
     #endif
     let to = a.packed + i &* width
     while c < width {
-      let x = load(row + c), z = load(other + c)
+      let x = load(row + c)
+      let z = load(other + c)
       store(to + c, x)
       store(to + width + c, z)
       if let mean = a.mean { store(mean + c, load(mean + c) + fma(x, z, keep)) }
@@ -142,7 +152,10 @@ func packKeys(_ pointer: UnsafePointer<isa_pack>) {
 /// of keys, an odd last key is paired with zeros.
 func packValues(_ pointer: UnsafePointer<isa_pack>) {
   let a = pointer.pointee
-  let count = Int(a.rows.count), width = Int(a.width), capacity = Int(a.capacity), rows = pointers(a)
+  let count = Int(a.rows.count)
+  let width = Int(a.width)
+  let capacity = Int(a.capacity)
+  let rows = pointers(a)
   gather(a, rows)
   if let mean = a.mean { clear(mean, width) }
   #if ISA_AVX512
@@ -151,7 +164,8 @@ func packValues(_ pointer: UnsafePointer<isa_pack>) {
   var i = 0
   while i < count {
     let two = i &+ 1 < count
-    let row = rows[i], other = rows[two ? i &+ 1 : i]
+    let row = rows[i]
+    let other = rows[two ? i &+ 1 : i]
     prefetchRow(rows, i &+ ahead, count, width)
     prefetchRow(rows, i &+ ahead &+ 1, count, width)
     let keep = splat(two ? 1 : 0)
@@ -160,7 +174,8 @@ func packValues(_ pointer: UnsafePointer<isa_pack>) {
       let columns = width &- h < 64 ? width &- h : 64
       var c = 0
       while c < columns {
-        let x = load(row + h + c), y = load(other + h + c) * keep
+        let x = load(row + h + c)
+        let y = load(other + h + c) * keep
         if let mean = a.mean { store(mean + h + c, load(mean + h + c) + (x + y)) }
         #if ISA_AVX512
           if a.bf16 != 0 {
@@ -184,9 +199,13 @@ func packValues(_ pointer: UnsafePointer<isa_pack>) {
 /// A panel of queries: transposed to [words][64], times `scale`; rows past the last are zero.
 func packQueries(_ pointer: UnsafePointer<isa_pack>) {
   let a = pointer.pointee
-  let count = Int(a.rows.count), width = Int(a.width), rows = pointers(a), scratch = spare(a)
+  let count = Int(a.rows.count)
+  let width = Int(a.width)
+  let rows = pointers(a)
+  let scratch = spare(a)
   gather(a, rows)
-  let scale = splat(a.scale), words = a.bf16 != 0 ? width / 2 : width
+  let scale = splat(a.scale)
+  let words = a.bf16 != 0 ? width / 2 : width
   // Row by row first, as memory likes it; then squares of words.
   let strip = scratch + 2 &* lanes &* lanes
   var g = 0
@@ -207,7 +226,8 @@ func packQueries(_ pointer: UnsafePointer<isa_pack>) {
       #if ISA_AVX512
         if a.bf16 != 0 {
           while c < width {
-            let low = load(row + c), high = load(row + c + 16)
+            let low = load(row + c)
+            let high = load(row + c + 16)
             store(to + c / 2, unsafeBitCast(isa_brain_pairs(low * scale, high * scale), to: V.self))
             c &+= 32
           }
@@ -232,13 +252,18 @@ func packQueries(_ pointer: UnsafePointer<isa_pack>) {
 /// The mean alone.
 func meanRows(_ pointer: UnsafePointer<isa_pack>) {
   let a = pointer.pointee
-  let count = Int(a.rows.count), width = Int(a.width), rows = pointers(a)
+  let count = Int(a.rows.count)
+  let width = Int(a.width)
+  let rows = pointers(a)
   gather(a, rows)
   guard let mean = a.mean else { return }
   clear(mean, width)
   var i = 0
   while i &+ 3 < count {
-    let x = rows[i], y = rows[i &+ 1], z = rows[i &+ 2], w = rows[i &+ 3]
+    let x = rows[i]
+    let y = rows[i &+ 1]
+    let z = rows[i &+ 2]
+    let w = rows[i &+ 3]
     for r in 0..<4 { prefetchRow(rows, i &+ ahead &+ r, count, width) }
     var c = 0
     while c < width {

@@ -20,7 +20,8 @@ func scores(_ pointer: UnsafePointer<isa_scores>) {
 
 @inline(__always)
 func variance<P: Product>(_ product: P.Type, _ a: isa_variance) {
-  let columns = Int(a.columns), stride = Int(a.out_stride)
+  let columns = Int(a.columns)
+  let stride = Int(a.out_stride)
   // ln²2 takes a variance of base-2 logits to natural ones.
   let half = Float(0.5 * 0.4804530139182014)
   for b in 0..<16 {
@@ -38,10 +39,12 @@ func variance<P: Product>(_ product: P.Type, _ a: isa_variance) {
       product, panel: a.panel, panelStride: 64, columns: columns,
       rows: a.packed.keys + (Int(a.first) &+ b) &* Int(a.packed.key_block), rowStride: Int(a.packed.key_stride),
       step: 1, count: (keys &+ 3) & ~3, steps: Int(a.packed.steps), out: a.s, outStride: 64, adding: false)
-    let share = splat(1 / Float(keys)), factor = splat(half / Float(keys))
+    let share = splat(1 / Float(keys))
+    let factor = splat(half / Float(keys))
     var c = 0
     while c < columns {
-      var x = splat(0), y = x
+      var x = splat(0)
+      var y = x
       let s = a.s + c
       var i = 0
       while i &+ 1 < keys {
@@ -55,7 +58,8 @@ func variance<P: Product>(_ product: P.Type, _ a: isa_variance) {
       y = x
       i = 0
       while i &+ 1 < keys {
-        let d = load(s + i &* 64) - mean, e = load(s + (i &+ 1) &* 64) - mean
+        let d = load(s + i &* 64) - mean
+        let e = load(s + (i &+ 1) &* 64) - mean
         x = fma(x, d, d)
         y = fma(y, e, e)
         i &+= 2
@@ -126,7 +130,8 @@ func soften(_ pointer: UnsafePointer<isa_soften>) -> Float {
 /// Share of the attention mass that a zeroth-order term would lose, averaged over the block's queries.
 func gap(_ pointer: UnsafePointer<isa_gap>) {
   let a = pointer.pointee
-  let count = Int(a.count), padded = Int(a.padded)
+  let count = Int(a.count)
+  let padded = Int(a.padded)
   let bias = a.scratch + 64 &* ((count &+ 3) & ~3)
   let log2e = splat(1.4426950408889634)
   var j = 0
@@ -153,10 +158,12 @@ func gapPanel(_ a: isa_gap, _ scores: Floats, _ queries: Int, _ total: Float, _ 
   for q in 0..<64 { weights[q] = q < queries ? 1 : 0 }
   var c = 0
   while c < 64 {
-    let s = scores + c, e = a.scratch + c
+    let s = scores + c
+    let e = a.scratch + c
     var m = splat(-.infinity)
     for j in 0..<count { m = isa_max(m, load(s + j &* 64) + splat(bias[j])) }
-    var x = splat(0), y = x
+    var x = splat(0)
+    var y = x
     var j = 0
     while j &+ 1 < count {
       let u = exp2(load(s + j &* 64) + splat(bias[j]) - m)
@@ -200,15 +207,18 @@ func accumulate(_ sum: MutableFloats?, _ row: Floats?, _ count: Int64) {
 /// Adds Σ (a − b)² and Σ b² of `count` numbers to result[0] and result[1].
 func squaredError(_ a: Floats?, _ b: Floats?, _ count: Int64, _ result: UnsafeMutablePointer<Double>?) {
   guard let a, let b, let result else { return }
-  var error = splat(0), norm = splat(0)
+  var error = splat(0)
+  var norm = splat(0)
   var i = 0
   while i &+ lanes <= Int(count) {
-    let x = load(a + i), y = load(b + i)
+    let x = load(a + i)
+    let y = load(b + i)
     error = fma(error, x - y, x - y)
     norm = fma(norm, y, y)
     i &+= lanes
   }
-  var e = isa_sum(error), n = isa_sum(norm)
+  var e = isa_sum(error)
+  var n = isa_sum(norm)
   while i < Int(count) {
     e += (a[i] - b[i]) * (a[i] - b[i])
     n += b[i] * b[i]

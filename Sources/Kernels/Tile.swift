@@ -1,3 +1,5 @@
+// swift-format-ignore-file
+// (A register a name, a row a line.)
 import CKernels
 
 // The micro-tiles of all products: a few broadcast rows by a few vectors, as many accumulators as the registers hold.

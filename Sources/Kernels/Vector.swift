@@ -81,11 +81,13 @@ typealias MutableFloats = UnsafeMutablePointer<Float>
 /// lanes × lanes words transposed: log2(lanes) rounds of perfect shuffles of row i with row i + lanes/2. `t` is scratch
 /// of 2·lanes² words.
 @inline(__always)
-func transpose(_ source: Floats, _ sourceStride: Int, _ target: MutableFloats, _ targetStride: Int, _ t: MutableFloats) {
+func transpose(_ source: Floats, _ sourceStride: Int, _ target: MutableFloats, _ targetStride: Int, _ t: MutableFloats)
+{
   let half = lanes / 2
   @inline(__always) func round(_ a: Floats, _ la: Int, _ b: MutableFloats, _ lb: Int) {
     for i in 0..<half {
-      let x = load(a + i &* la), y = load(a + (i &+ half) &* la)
+      let x = load(a + i &* la)
+      let y = load(a + (i &+ half) &* la)
       store(b + (2 &* i) &* lb, zip(x, y, high: false))
       store(b + (2 &* i &+ 1) &* lb, zip(x, y, high: true))
     }

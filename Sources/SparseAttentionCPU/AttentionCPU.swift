@@ -33,6 +33,9 @@ public enum AttentionCPU {
     }
   }
 
+  /// Gives the scratch that calls left behind back to the system; the next call takes its own again.
+  public static func releaseScratch() { ScratchPool.shared.clear() }
+
   /// What `run` decides for one (batch, head).
   public static func select(
     _ problem: AttentionProblem, batch: Int, head: Int, on runner: some TaskRunner = SerialRunner(),
@@ -156,7 +159,8 @@ extension AttentionRun {
     let order = tasks(wave, plans)
     runner.forEach(order.count) { worker, i in
       let (index, block) = order[i]
-      let worker = workers[worker], w = work(head: wave.lowerBound + index, block: block)
+      let worker = workers[worker]
+      let w = work(head: wave.lowerBound + index, block: block)
       load(w, worker)
       var means = false
       heads[index].executed[block] = attend(w, plans[index], worker, meansAreThere: &means) { panel, p in
@@ -179,8 +183,12 @@ extension AttentionRun {
 
   /// Executed density, share of full query blocks, context kept, mean sharpness.
   func statistics(_ head: Int, _ plan: HeadPlan) -> [Float] {
-    let slot = heads[head - first], n = shape.queryBlocks
-    var executed = 0, full = 0, sharpness = 0.0, routed = 0
+    let slot = heads[head - first]
+    let n = shape.queryBlocks
+    var executed = 0
+    var full = 0
+    var sharpness = 0.0
+    var routed = 0
     for i in 0..<n {
       executed += slot.executed[i]
       full += plan.full[i] ? 1 : 0

@@ -94,7 +94,8 @@ extension AttentionRun {
       let base = samples.baseAddress
       runner.forEach(order.count) { worker, i in
         let (index, block) = order[i]
-        let worker = workers[worker], w = work(head: wave.lowerBound + index, block: block)
+        let worker = workers[worker]
+        let w = work(head: wave.lowerBound + index, block: block)
         load(w, worker)
         var means = false
         _ = attend(w, exact[index], worker, meansAreThere: &means) { panel, p in
@@ -118,7 +119,8 @@ extension AttentionRun {
     }
     return (0..<wave.count * grid).map { i in
       var entry = ProbeResult.Entry()
-      var executed = 0, queries = 0
+      var executed = 0
+      var queries = 0
       for block in 0..<shape.queryBlocks where isSampled[block] {
         let s = samples[i * shape.queryBlocks + block]
         entry.squaredError += s.sums.error

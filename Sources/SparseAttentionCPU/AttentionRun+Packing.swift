@@ -41,8 +41,10 @@ extension AttentionRun {
   }
 
   private func packKeys(slot: Int, chunk c: Int, _ worker: WorkerSlot) {
-    let owner = slotOwners[slot], to = slots[slot]
-    let b = owner / shape.kvHeads, h = owner % shape.kvHeads
+    let owner = slotOwners[slot]
+    let to = slots[slot]
+    let b = owner / shape.kvHeads
+    let h = owner % shape.kvHeads
     let batch = batches[batches.count == 1 ? 0 : b]
     let keys = rows(problem.key, problem.element, batch: b, head: h, size: shape.headSize)
     let values = rows(problem.value, problem.element, batch: b, head: h, size: shape.valueSize)

@@ -141,7 +141,7 @@ extension AttentionRun {
     for i in 0..<listed { worker.terms[Int(worker.list[i])] = -.infinity }
   }
 
-  /// Everything for one query block under one plan: list, attend, terms, rows out. 
+  /// Everything for one query block under one plan: list, attend, terms, rows out.
   func attend(
     _ w: Work, _ plan: HeadPlan, _ worker: WorkerSlot, meansAreThere: inout Bool,
     output: (_ panel: isa_panel, _ index: Int) -> Void
@@ -154,7 +154,8 @@ extension AttentionRun {
     }
     let listed = list(w, plan, worker)
     if terms { prepareTerms(w, plan, listed, worker) }
-    let slot = slots[slot(of: w.head)], batch = batch(of: w.head)
+    let slot = slots[slot(of: w.head)]
+    let batch = batch(of: w.head)
     for p in 0..<w.panels {
       var panel = worker.panel
       panel.q = worker.queries + p * shape.words * 64

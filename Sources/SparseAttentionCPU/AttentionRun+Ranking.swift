@@ -7,12 +7,14 @@ extension AttentionRun {
     guard needs.coarse else { return }
     let strip = 16
     let strips = (shape.queryBlocks + strip - 1) / strip
-    let groups = shape.paddedQ / 64, batchesOfKeys = (shape.keyBlocks + 15) / 16
+    let groups = shape.paddedQ / 64
+    let batchesOfKeys = (shape.keyBlocks + 15) / 16
     let varying = wave.filter { gapHeads[$0 % shape.heads] }
     let varianceTasks = varying.count * groups * batchesOfKeys
     runner.forEach(varianceTasks + wave.count * strips) { worker, i in
       if i < varianceTasks {
-        let head = varying[i / (groups * batchesOfKeys)], rest = i % (groups * batchesOfKeys)
+        let head = varying[i / (groups * batchesOfKeys)]
+        let rest = i % (groups * batchesOfKeys)
         variances(head: head, group: rest / batchesOfKeys, keys: rest % batchesOfKeys, workers[worker])
       } else {
         let j = i - varianceTasks
@@ -43,7 +45,9 @@ extension AttentionRun {
   }
 
   private func coarseRows(head: Int, from: Int, to end: Int, _ worker: WorkerSlot) {
-    let to = heads[head - first], keys = slots[slot(of: head)], batch = batch(of: head)
+    let to = heads[head - first]
+    let keys = slots[slot(of: head)]
+    let batch = batch(of: head)
     for c in 0..<shape.meanChunks {
       var a = isa_scores()
       a.panel = UnsafePointer(keys.coarsePanels + c * 64 * shape.keyWidth)

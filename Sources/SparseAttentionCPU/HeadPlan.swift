@@ -165,7 +165,8 @@ struct HeadPlan {
   }
 
   private mutating func finish(_ shape: Shape, _ batch: BatchPlan, _ keyKinds: [SegmentKind]) {
-    var context = 0, keptContext = 0
+    var context = 0
+    var keptContext = 0
     for j in 0..<shape.keyBlocks {
       let reaches = kept[j] && !averaged[j]
       if reaches {

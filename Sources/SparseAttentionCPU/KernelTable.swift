@@ -58,9 +58,12 @@ public enum KernelTable {
 
   /// The row that runs: the one that `ISA_KERNEL` names, else the best.
   public static func chosen() throws(AttentionError) -> KernelRow {
-    guard let name = getenv(variable).map({ String(cString: $0) }), !name.isEmpty else {
-      return best
-    }
+    try row(named: getenv(variable).map { String(cString: $0) })
+  }
+
+  /// The row of this name, where it can run; the best for no name.
+  public static func row(named name: String?) throws(AttentionError) -> KernelRow {
+    guard let name, !name.isEmpty else { return best }
     guard let row = rows.first(where: { $0.name == name }) else {
       let names = rows.map(\.name).joined(separator: ", ")
       throw .unsupported("\(variable)=\(name) names no kernels; use one of \(names).")

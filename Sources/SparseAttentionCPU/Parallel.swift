@@ -24,7 +24,9 @@ extension TaskRunner {
             min(threads, count),
             { context, worker in
               guard let pass = context?.assumingMemoryBound(to: Pass.self) else { return }
-              let body = pass.pointee.body, count = pass.pointee.count, next = pass.pointee.next
+              let body = pass.pointee.body
+              let count = pass.pointee.count
+              let next = pass.pointee.next
               while true {
                 let i = Int(isa_next(next))
                 if i >= count { break }

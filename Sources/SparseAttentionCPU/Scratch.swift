@@ -46,6 +46,15 @@ final class ScratchPool: @unchecked Sendable {
     return Block(base: base, bytes: rounded)
   }
 
+  /// Gives back to the system what no call holds.
+  func clear() {
+    pthread_mutex_lock(&lock)
+    let blocks = free
+    free = []
+    pthread_mutex_unlock(&lock)
+    for block in blocks { Glibc.free(block.base) }
+  }
+
   func give(_ block: Block) {
     pthread_mutex_lock(&lock)
     free.append(block)

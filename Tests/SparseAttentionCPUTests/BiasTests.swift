@@ -23,11 +23,14 @@ import Testing
   }
 
   private func expected(_ p: Problem, _ b: Int, _ h: Int) -> [[Double]] {
-    let bias = p.bias ?? [], heads = bias[b % bias.count], rows = heads[h % heads.count]
+    let bias = p.bias ?? []
+    let heads = bias[b % bias.count]
+    let rows = heads[h % heads.count]
     let (q, k, v) = (p.q[b][h], p.k[b][h], p.v[b][h])
     return q.indices.map { i in
       let row = rows[i % rows.count]
-      var sum = 0.0, out = Array(repeating: 0.0, count: p.valueSize)
+      var sum = 0.0
+      var out = Array(repeating: 0.0, count: p.valueSize)
       for j in k.indices where p.mask?[0][j] ?? true {
         let dot = zip(q[i], k[j]).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
         let e = exp(dot * Double(p.scaled) + Double(row[j % row.count]))

@@ -16,7 +16,8 @@ struct Noise {
   }
   mutating func uniform() -> Double { Double(bits() >> 11) * 0x1p-53 }
   mutating func normal() -> Float {
-    let u = 1 - uniform(), v = uniform()
+    let u = 1 - uniform()
+    let v = uniform()
     return Float((-2 * log(u)).squareRoot() * cos(2 * .pi * v))
   }
   mutating func pick<T>(_ options: [T]) -> T { options[Int(bits() % UInt64(options.count))] }
@@ -130,8 +131,10 @@ final class Problem: @unchecked Sendable {
 
   /// Calls `body` with the problem in memory; what it left in the output is the result.
   func with(_ body: (AttentionProblem) throws -> Void) rethrows -> Result {
-    let views = [(heads, queries, headSize), (kvHeads, keys, headSize), (kvHeads, keys, valueSize), (heads, queries, valueSize)]
-      .map { h, s, d in view(memory(batch * h * s * d), h, s, d) }
+    let views = [
+      (heads, queries, headSize), (kvHeads, keys, headSize), (kvHeads, keys, valueSize), (heads, queries, valueSize),
+    ]
+    .map { h, s, d in view(memory(batch * h * s * d), h, s, d) }
     defer { for w in views { free(w.base) } }
     for (x, w) in zip([q, k, v], views) { write(x, w) }
     for b in 0..<batch * heads * queries * valueSize { put(.nan, views[3].base, b) }
@@ -168,11 +171,13 @@ final class Problem: @unchecked Sendable {
       output: (0..<batch).map { b in
         (0..<heads).map { h in
           (0..<queries).map { s in
-            (0..<valueSize).map { d in get(out.base, b * out.batchStride + h * out.headStride + s * out.tokenStride + d) }
+            (0..<valueSize).map { d in get(out.base, b * out.batchStride + h * out.headStride + s * out.tokenStride + d)
+            }
           }
         }
       },
-      statistics: (0..<batch).map { b in (0..<heads).map { h in Array(statistics[((b * heads + h) * 4)...].prefix(4)) } })
+      statistics: (0..<batch).map { b in (0..<heads).map { h in Array(statistics[((b * heads + h) * 4)...].prefix(4)) }
+      })
   }
 
   func run(_ kernel: KernelRow? = nil, threads: Int = 1, selection: [[Selection]]? = nil) throws -> Result {
@@ -202,7 +207,8 @@ final class Problem: @unchecked Sendable {
 
   /// Relative L2 error of an output against float64; the largest number where the expected one is all zero.
   static func error(_ a: [[Float]], _ expected: [[Double]]) -> Double {
-    var error = 0.0, norm = 0.0
+    var error = 0.0
+    var norm = 0.0
     for (x, y) in zip(a.joined(), expected.joined()) {
       error += (Double(x) - y) * (Double(x) - y)
       norm += y * y

@@ -47,7 +47,9 @@ import Testing
 
   @Test(arguments: available, [ElementType.float32, .bfloat16])
   func threadsChangeNoBit(_ kernel: KernelRow, compute: ElementType) throws {
-    let p = problem([.exact, .paper, Policy(select: .threshold(0.02), rank: .gap), Policy(contextKeep: 0.5, taylor: .second)])
+    let p = problem([
+      .exact, .paper, Policy(select: .threshold(0.02), rank: .gap), Policy(contextKeep: 0.5, taylor: .second),
+    ])
     p.compute = compute
     let one = try p.run(kernel)
     for threads in [2, 3, 7] {
@@ -76,13 +78,16 @@ import Testing
       Policy(route: .threshold(0.2), select: .threshold(0.05), floor: 0.2, rank: .gap),
       Policy(route: .share(0.3), select: .coverage(0.8), rank: .gap, taylor: .none),
     ]
-    var pairs = 0, different = 0
+    var pairs = 0
+    var different = 0
     for seed in 0..<8 {
       let p = problem(policies, seed: seed)
       p.blockK = seed % 2 == 0 ? 64 : 32
       for (h, _) in policies.enumerated() {
-        let ours = try p.select(0, h, kernel), reference = p.reference(0, h)
-        let expected = reference.select(), scores = reference.scores().rank
+        let ours = try p.select(0, h, kernel)
+        let reference = p.reference(0, h)
+        let expected = reference.select()
+        let scores = reference.scores().rank
         #expect(ours.kept == expected.kept && ours.averaged == expected.averaged && ours.full == expected.full)
         for (i, row) in expected.exact.enumerated() {
           pairs += row.count
@@ -100,7 +105,8 @@ import Testing
   func forcedSelections(_ kernel: KernelRow) throws {
     let p = problem([Policy(contextKeep: 0.5), Policy(contextKeep: 0.5, droppedContext: .drop, taylor: .second)])
     var noise = Noise(9)
-    let n = p.reference(0, 0).keyBlocks.count, m = p.reference(0, 0).queryBlocks.count
+    let n = p.reference(0, 0).keyBlocks.count
+    let m = p.reference(0, 0).queryBlocks.count
     let forced = (0..<2).map { _ in
       var s = Selection(kept: [], averaged: [], full: [], exact: [])
       s.kept = (0..<n).map { _ in noise.uniform() < 0.8 }
@@ -135,8 +141,12 @@ import Testing
       p.policies = policies
       let sparse = try p.run(kernel).output
       for h in 0..<2 {
-        let listed = try p.select(0, h, kernel).exact, keyBlocks = p.reference(0, h).keyBlocks
-        var error = 0.0, norm = 0.0, executed = 0, all = 0
+        let listed = try p.select(0, h, kernel).exact
+        let keyBlocks = p.reference(0, h).keyBlocks
+        var error = 0.0
+        var norm = 0.0
+        var executed = 0
+        var all = 0
         for i in sample {
           for token in blocks[i].tokens {
             for (x, y) in zip(sparse[0][h][token], exact.output[0][h][token]) {

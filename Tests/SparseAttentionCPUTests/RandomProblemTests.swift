@@ -23,7 +23,9 @@ import Testing
     return Policy(
       contextKeep: noise.pick([1, 0.5, 0.125]), droppedContext: noise.pick([.drop, .average]),
       route: noise.pick([.share(0), .share(0.5), .threshold(0.3)]),
-      select: noise.pick([.density(0.125), .density(0.4), .coverage(0.5), .coverage(0.9), .threshold(0.02), .threshold(0.1)]),
+      select: noise.pick([
+        .density(0.125), .density(0.4), .coverage(0.5), .coverage(0.9), .threshold(0.02), .threshold(0.1),
+      ]),
       floor: noise.pick([0, 0, 0.2]), rank: noise.pick([.mass, .gap]), taylor: noise.pick([.none, .zeroth, .second]))
   }
 

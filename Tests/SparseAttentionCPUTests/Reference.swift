@@ -74,14 +74,16 @@ struct Reference {
 
   /// The output for a given selection, [queries][value size].
   func output(_ s: Selection) -> [[Double]] {
-    let keyBlocks = keyBlocks, valueSize = values.first?.count ?? 0
+    let keyBlocks = keyBlocks
+    let valueSize = values.first?.count ?? 0
     var out = Array(repeating: Array(repeating: 0.0, count: valueSize), count: queries.count)
     let meanKeys = keyBlocks.map { Self.mean($0.tokens.map { keys[$0] }, width: queries.first?.count ?? 0) }
     let meanValues = keyBlocks.map { Self.mean($0.tokens.map { values[$0] }, width: valueSize) }
     for (i, block) in queryBlocks.enumerated() {
       let meanQuery = Self.mean(block.tokens.map { queries[$0] }, width: queries.first?.count ?? 0)
       for token in block.tokens {
-        var logits: [Double] = [], weighed: [[Double]] = []
+        var logits: [Double] = []
+        var weighed: [[Double]] = []
         for (j, keyBlock) in keyBlocks.enumerated() where !keyBlock.tokens.isEmpty && s.kept[j] {
           if s.exact[i][j] {
             for key in keyBlock.tokens {
@@ -108,12 +110,16 @@ struct Reference {
 
   /// Scores of all pairs of blocks by the policy's rank, coarse attention, and sharpness.
   func scores() -> (rank: [[Double]], coarse: [[Double]], sharpness: [Double]) {
-    let queryBlocks = queryBlocks, keyBlocks = keyBlocks, width = queries.first?.count ?? 0
+    let queryBlocks = queryBlocks
+    let keyBlocks = keyBlocks
+    let width = queries.first?.count ?? 0
     let meanKeys = keyBlocks.map { Self.mean($0.tokens.map { keys[$0] }, width: width) }
     let meanQueries = queryBlocks.map { Self.mean($0.tokens.map { queries[$0] }, width: width) }
     let sizes = keyBlocks.map { log(Double($0.tokens.count)) }
     func softmax(_ x: [Double]) -> [Double] {
-      let top = x.max() ?? 0, e = x.map { exp($0 - top) }, sum = e.reduce(0, +)
+      let top = x.max() ?? 0
+      let e = x.map { exp($0 - top) }
+      let sum = e.reduce(0, +)
       return e.map { $0 / sum }
     }
     let coarse = meanQueries.map { q in
@@ -132,7 +138,8 @@ struct Reference {
       let v = keyBlocks.map { variance(meanQueries[i], $0) }
       var mass = Array(repeating: 0.0, count: keyBlocks.count)
       for token in block.tokens {
-        let row = softmax(keyBlocks.indices.map { scale * Self.dot(queries[token], meanKeys[$0]) + sizes[$0] + v[$0] / 2 })
+        let row = softmax(
+          keyBlocks.indices.map { scale * Self.dot(queries[token], meanKeys[$0]) + sizes[$0] + v[$0] / 2 })
         for j in keyBlocks.indices { mass[j] += row[j] / Double(block.tokens.count) }
       }
       return keyBlocks.indices.map { -mass[$0] * expm1(-v[$0] / 2) }
@@ -148,7 +155,8 @@ struct Reference {
   }
 
   func select() -> Selection {
-    let queryBlocks = queryBlocks, keyBlocks = keyBlocks
+    let queryBlocks = queryBlocks
+    let keyBlocks = keyBlocks
     let alive = keyBlocks.map { !$0.tokens.isEmpty }
     let (rank, coarse, sharpness) = scores()
     var s = Selection(
@@ -159,7 +167,8 @@ struct Reference {
       if policy.contextKeep < 1, !candidates.isEmpty {
         let hasTarget = queryBlocks.contains { $0.kind == .target }
         var saliency = Array(repeating: 0.0, count: keyBlocks.count)
-        for (i, row) in coarse.enumerated() where hasTarget ? queryBlocks[i].kind == .target : queryBlocks[i].kind != .text {
+        for (i, row) in coarse.enumerated()
+        where hasTarget ? queryBlocks[i].kind == .target : queryBlocks[i].kind != .text {
           for j in row.indices { saliency[j] += row[j] }
         }
         let keep = Set(Self.top(saliency, candidates, Self.count(policy.contextKeep, candidates.count)))

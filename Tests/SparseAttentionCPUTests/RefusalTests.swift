@@ -41,11 +41,12 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    { $0.headSize = 257 }, { $0.headSize = 0 }, { $0.valueSize = 300 }, { $0.blockQ = 32 }, { $0.blockK = 128 },
-    { $0.kvHeads = 0 }, { $0.kvHeads = 3 }, { $0.policies = [] }, { $0.queries = -1 },
-    { $0.tile = Grid(frames: 0, rows: 1, columns: 1) },
-  ] as [@Sendable (inout AttentionProblem) -> Void])
+  @Test(
+    arguments: [
+      { $0.headSize = 257 }, { $0.headSize = 0 }, { $0.valueSize = 300 }, { $0.blockQ = 32 }, { $0.blockK = 128 },
+      { $0.kvHeads = 0 }, { $0.kvHeads = 3 }, { $0.policies = [] }, { $0.queries = -1 },
+      { $0.tile = Grid(frames: 0, rows: 1, columns: 1) },
+    ] as [@Sendable (inout AttentionProblem) -> Void])
   func numbersOutOfRange(_ spoil: @Sendable (inout AttentionProblem) -> Void) {
     #expect(throws: AttentionError.self) {
       _ = try problem().with {
@@ -60,5 +61,14 @@ import Testing
     #expect(KernelTable.rows.last?.name == "baseline")
     #expect(KernelTable.rows.last?.isAvailable == true)
     #expect(KernelTable.rows.allSatisfy { $0.isAvailable == ($0.declined == nil) && !$0.needs.isEmpty })
+  }
+
+  @Test func namesOfKernels() throws {
+    #expect(try KernelTable.row(named: nil) == KernelTable.best)
+    #expect(try KernelTable.row(named: "baseline").name == "baseline")
+    #expect(throws: AttentionError.self) { try KernelTable.row(named: "abacus") }
+    for row in KernelTable.rows where !row.isAvailable {
+      #expect(throws: AttentionError.self) { try KernelTable.row(named: row.name) }
+    }
   }
 }
