@@ -12,6 +12,17 @@ public struct GraphLocation: Hashable, Sendable {
     public var attribute: String
     /// Which graph of a list of graphs; 0 for a single one.
     public var ordinal: Int
+
+    public init(node: Int, attribute: String, ordinal: Int = 0) {
+      self.node = node
+      self.attribute = attribute
+      self.ordinal = ordinal
+    }
+  }
+
+  public init(function: Int? = nil, steps: [Step] = []) {
+    self.function = function
+    self.steps = steps
   }
 
   public static let main = GraphLocation()

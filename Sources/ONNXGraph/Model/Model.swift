@@ -124,4 +124,10 @@ public struct ExternalData: Hashable, Sendable {
   public var location: String
   public var offset: UInt64
   public var length: UInt64?
+
+  public init(location: String, offset: UInt64, length: UInt64?) {
+    self.location = location
+    self.offset = offset
+    self.length = length
+  }
 }
