@@ -20,6 +20,28 @@ struct Diagnosis {
   size_t offset;
 };
 
+/// True for a ModelProto's fields (26: newer than this library), each with its wire type.
+bool is_model_field(uint32_t number, uint32_t wire_type) {
+  switch (number) {
+    case 1:
+    case 5:
+      return wire_type == 0;
+    case 2:
+    case 3:
+    case 4:
+    case 6:
+    case 7:
+    case 8:
+    case 14:
+    case 20:
+    case 25:
+    case 26:
+      return wire_type == 2;
+    default:
+      return false;
+  }
+}
+
 /// Why protobuf refused the bytes, from a walk over the outermost fields.
 Diagnosis diagnose(const uint8_t *data, size_t size) {
   google::protobuf::io::CodedInputStream input(data, static_cast<int>(size));
@@ -32,9 +54,11 @@ Diagnosis diagnose(const uint8_t *data, size_t size) {
       if (start == size) break;
       return {first ? connx_not_onnx : connx_truncated, start};
     }
-    const uint32_t number = tag >> 3;
-    // Field 1 to 26 are a ModelProto's; a text or another format goes astray at once.
-    if (number == 0 || number > 100) return {first ? connx_not_onnx : connx_malformed, start};
+    // A text or another format goes astray at once.
+    if (!is_model_field(tag >> 3, tag & 7)) {
+      if (first) return {connx_not_onnx, start};
+      if (tag >> 3 == 0 || tag >> 3 > 1000) return {connx_malformed, start};
+    }
     uint64_t value;
     switch (tag & 7) {
       case 0:
@@ -43,7 +67,7 @@ Diagnosis diagnose(const uint8_t *data, size_t size) {
       case 2: {
         if (!input.ReadVarint64(&value)) return {first ? connx_not_onnx : connx_truncated, start};
         const size_t left = size - static_cast<size_t>(input.CurrentPosition());
-        if (value > left) return {first && number > 25 ? connx_not_onnx : connx_truncated, start};
+        if (value > left) return {connx_truncated, start};
         input.Skip(static_cast<int>(value));
         break;
       }

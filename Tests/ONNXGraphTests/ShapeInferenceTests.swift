@@ -58,7 +58,7 @@ import Testing
         #expect(abs(known - number) <= 1e-6 * max(1, abs(number)), "\(name) \(elements)")
       }
     }
-    if run.model == "operators.onnx" { #expect(compared > 100) }
+    if run.model == "operators.onnx" { #expect(compared > 50) }
   }
 
   /// The same with the lengths put in beforehand: all is a number then.
@@ -77,10 +77,10 @@ import Testing
   @Test func scaleChainsFoldToANumber() throws {
     let model = try Fixtures.model("operators")
     let shapes = ShapeInference(model).main
-    let chain = try #require(model.graph.nodes.first { $0.opType == "Sqrt" && shapes.contents(of: $0.outputs[0])?.elements.count == 1
-      && model.index.producer(of: $0.inputs[0])?.opType == "Div" })
+    let chain = try #require(
+      model.graph.nodes.first { $0.opType == "Sqrt" && model.index.producer(of: $0.inputs[0])?.opType == "Div" })
     let scale = try #require(shapes.numbers(of: chain.outputs[0])?.first)
-    #expect(abs(scale - 0.25.squareRoot().squareRoot() * 1.0.squareRoot()) < 1e-6 || abs(scale - pow(4, -0.25)) < 1e-6)
+    #expect(abs(scale - pow(4, -0.25)) < 1e-6)
   }
 
   @Test func bodiesOfFunctionsAndLoopsAreGraphsOfTheirOwn() throws {
@@ -131,13 +131,16 @@ import Testing
     #expect(shapes.shape(of: "y") == [Dimension(symbol: "n"), 4])
   }
 
-  @Test func costIsLinear() throws {
-    // Both have the same form, one ten times as long; no clock: the pass visits each node once.
-    func chain(_ count: Int) -> [UInt8] {
-      let nodes = (0..<count).map { Proto.node("Relu", [$0 == 0 ? "x" : "v\($0)"], [$0 == count - 1 ? "y" : "v\($0 + 1)"]) }
-      return Proto.model(Proto.graph(nodes))
+  /// The last node's shape is known through 20,000 others, in a file that lists them backwards.
+  @Test func longChainsInAnyOrder() throws {
+    let count = 20_000
+    let nodes = (0..<count).map { index in
+      Proto.node("Relu", [index == 0 ? "x" : "v\(index)"], [index == count - 1 ? "y" : "v\(index + 1)"])
     }
-    let model = try Model.load(bytes: chain(20_000), path: "/nowhere/m.onnx")
-    #expect(ShapeInference(model).main.index.topologicalOrder()?.count == 20_000)
+    let type = Proto().message(1, Proto().int(1, 1).message(2, Proto().message(1, Proto().int(1, 5))))
+    let graph = Proto().all(nodes.reversed()) { $0.message(1, $1) }.message(11, Proto().text(1, "x").message(2, type))
+      .message(12, Proto.value("y"))
+    let model = try Model.load(bytes: Proto.model(graph), path: "/nowhere/m.onnx")
+    #expect(ShapeInference(model).main.shape(of: "y") == [5])
   }
 }
