@@ -1,11 +1,11 @@
 import Foundation
 import Synchronization
+import VideoPipeline
 
 /// Ctrl-C and SIGTERM: temporary files and children go, then the process, at once.
 public enum Interruption {
   // Written once, by `install`, before anything else runs.
   private nonisolated(unsafe) static var sources: [any DispatchSourceSignal] = []
-  private static let children = Mutex<Set<pid_t>>([])
 
   /// Call once, at the start of a command.
   public static func install() {
@@ -19,12 +19,8 @@ public enum Interruption {
     signal(SIGPIPE, SIG_IGN)
   }
 
-  /// A child process to end with us.
-  public static func adopt(child: pid_t) { children.withLock { _ = $0.insert(child) } }
-  public static func release(child: pid_t) { children.withLock { _ = $0.remove(child) } }
-
   private static func end(with status: Int32) {
-    for child in children.withLock({ $0 }) { kill(child, SIGKILL) }
+    ChildProcess.endAll()
     for path in AtomicFile.pending.withLock({ $0 }) { unlink(path) }
     FileHandle.standardError.write(Data("\nInterrupted; nothing half-made was left behind.\n".utf8))
     _exit(status)

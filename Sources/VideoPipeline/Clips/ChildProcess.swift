@@ -12,14 +12,14 @@ public enum ChildProcess {
     running.withLock { for child in $0 { kill(child, SIGKILL) } }
   }
 
-  struct Result {
+  package struct Result {
     /// nil where a signal ended the program.
-    var status: Int32?
+    package var status: Int32?
     /// The last bytes of what it said.
-    var errors: String
+    package var errors: String
   }
 
-  enum Failure: Error {
+  package enum Failure: Error, Equatable {
     case notFound
     case cannotStart(Int32)
     /// `consume` asked to stop.
@@ -33,7 +33,7 @@ public enum ChildProcess {
   ///   - program: a path.
   ///   - produce: next bytes for its input; empty is the end. nil: it has no input.
   ///   - consume: takes its output piece by piece; false stops the program.
-  static func run(
+  package static func run(
     _ program: String, _ arguments: [String], produce: (() -> [UInt8])? = nil,
     consume: (UnsafeRawBufferPointer) -> Bool
   ) throws(Failure) -> Result {

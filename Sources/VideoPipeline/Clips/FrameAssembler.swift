@@ -1,6 +1,6 @@
 /// Takes a stream of PPM pictures in pieces and puts each picture's centre into a video tensor.
-struct FrameAssembler {
-  enum State: Equatable {
+package struct FrameAssembler {
+  package enum State: Equatable {
     case reading
     case tooSmall(width: Int, height: Int)
     case tooLarge(width: Int, height: Int)
@@ -10,16 +10,16 @@ struct FrameAssembler {
   let frames: Int
   let width: Int
   let height: Int
-  private(set) var values: [Float]
-  private(set) var complete = 0
-  private(set) var state = State.reading
+  package private(set) var values: [Float]
+  package private(set) var complete = 0
+  package private(set) var state = State.reading
 
   private var header: [UInt8] = []
   private var picture: [UInt8] = []
   private var size: (width: Int, height: Int)?
 
   /// The three counts are positive and of a product that fits.
-  init(frames: Int, width: Int, height: Int) {
+  package init(frames: Int, width: Int, height: Int) {
     self.frames = frames
     self.width = width
     self.height = height
@@ -27,7 +27,7 @@ struct FrameAssembler {
   }
 
   /// False where no more is wanted.
-  mutating func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
+  package mutating func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
     var rest = bytes[...]
     while !rest.isEmpty, state == .reading, complete < frames {
       if let size {
