@@ -1,121 +1,17 @@
-#include <memory>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <climits>
-#include <unordered_map>
+#include <memory>
 #include <vector>
 
-#include "messages.hpp"
+#include "edit.hpp"
+#include "shallow.hpp"
 
-using google::protobuf::Arena;
-using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
-using google::protobuf::Reflection;
+using namespace connx;
 using google::protobuf::RepeatedPtrField;
 
-struct connx_edit {
-  Arena arena;
-  onnx::ModelProto *root = nullptr;
-  /// Messages of ours that stand in the place of the model's.
-  std::unordered_map<const Message *, Message *> owned;
-};
-
 namespace {
-
-std::string text(connx_bytes bytes) { return bytes.size ? std::string(bytes.data, bytes.size) : std::string(); }
-
-void copy_scalars(const Reflection *reflection, const FieldDescriptor *field, const Message &from, Message *to) {
-  const int count = reflection->FieldSize(from, field);
-  for (int i = 0; i < count; ++i) {
-    switch (field->cpp_type()) {
-      case FieldDescriptor::CPPTYPE_INT32:
-        reflection->AddInt32(to, field, reflection->GetRepeatedInt32(from, field, i));
-        break;
-      case FieldDescriptor::CPPTYPE_INT64:
-        reflection->AddInt64(to, field, reflection->GetRepeatedInt64(from, field, i));
-        break;
-      case FieldDescriptor::CPPTYPE_UINT32:
-        reflection->AddUInt32(to, field, reflection->GetRepeatedUInt32(from, field, i));
-        break;
-      case FieldDescriptor::CPPTYPE_UINT64:
-        reflection->AddUInt64(to, field, reflection->GetRepeatedUInt64(from, field, i));
-        break;
-      case FieldDescriptor::CPPTYPE_FLOAT:
-        reflection->AddFloat(to, field, reflection->GetRepeatedFloat(from, field, i));
-        break;
-      case FieldDescriptor::CPPTYPE_DOUBLE:
-        reflection->AddDouble(to, field, reflection->GetRepeatedDouble(from, field, i));
-        break;
-      case FieldDescriptor::CPPTYPE_BOOL:
-        reflection->AddBool(to, field, reflection->GetRepeatedBool(from, field, i));
-        break;
-      case FieldDescriptor::CPPTYPE_ENUM:
-        reflection->AddEnumValue(to, field, reflection->GetRepeatedEnumValue(from, field, i));
-        break;
-      case FieldDescriptor::CPPTYPE_STRING:
-        reflection->AddString(to, field, reflection->GetRepeatedString(from, field, i));
-        break;
-      case FieldDescriptor::CPPTYPE_MESSAGE:
-        break;
-    }
-  }
-}
-
-void copy_scalar(const Reflection *reflection, const FieldDescriptor *field, const Message &from, Message *to) {
-  switch (field->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_INT32:
-      return reflection->SetInt32(to, field, reflection->GetInt32(from, field));
-    case FieldDescriptor::CPPTYPE_INT64:
-      return reflection->SetInt64(to, field, reflection->GetInt64(from, field));
-    case FieldDescriptor::CPPTYPE_UINT32:
-      return reflection->SetUInt32(to, field, reflection->GetUInt32(from, field));
-    case FieldDescriptor::CPPTYPE_UINT64:
-      return reflection->SetUInt64(to, field, reflection->GetUInt64(from, field));
-    case FieldDescriptor::CPPTYPE_FLOAT:
-      return reflection->SetFloat(to, field, reflection->GetFloat(from, field));
-    case FieldDescriptor::CPPTYPE_DOUBLE:
-      return reflection->SetDouble(to, field, reflection->GetDouble(from, field));
-    case FieldDescriptor::CPPTYPE_BOOL:
-      return reflection->SetBool(to, field, reflection->GetBool(from, field));
-    case FieldDescriptor::CPPTYPE_ENUM:
-      return reflection->SetEnumValue(to, field, reflection->GetEnumValue(from, field));
-    case FieldDescriptor::CPPTYPE_STRING:
-      return reflection->SetString(to, field, reflection->GetString(from, field));
-    case FieldDescriptor::CPPTYPE_MESSAGE:
-      return;
-  }
-}
-
-/// A copy that shares its submessages with the original. An arena frees neither, so that each stays its owner's.
-template <typename T>
-T *shallow(const T &from, Arena *arena) {
-  T *to = Arena::CreateMessage<T>(arena);
-  const Reflection *reflection = from.GetReflection();
-  std::vector<const FieldDescriptor *> fields;
-  reflection->ListFields(from, &fields);
-  for (const FieldDescriptor *field : fields) {
-    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
-      if (field->is_repeated()) {
-        copy_scalars(reflection, field, from, to);
-      } else {
-        copy_scalar(reflection, field, from, to);
-      }
-    } else if (field->is_repeated()) {
-      const int count = reflection->FieldSize(from, field);
-      for (int i = 0; i < count; ++i) {
-        reflection->UnsafeArenaAddAllocatedMessage(
-            to, field, const_cast<Message *>(&reflection->GetRepeatedMessage(from, field, i)));
-      }
-    } else {
-      reflection->UnsafeArenaSetAllocatedMessage(
-          to, const_cast<Message *>(&reflection->GetMessage(from, field)), field);
-    }
-  }
-  const auto &unknown = reflection->GetUnknownFields(from);
-  if (!unknown.empty()) reflection->MutableUnknownFields(to)->MergeFrom(unknown);
-  return to;
-}
 
 /// The element of a list as a message of ours, put in the model's place.
 template <typename T>
@@ -143,28 +39,6 @@ void replace(RepeatedPtrField<T> *list, const Opaque *const *items, int count) {
   for (int i = 0; i < count; ++i) {
     list->UnsafeArenaAddAllocated(const_cast<T *>(reinterpret_cast<const T *>(items[i])));
   }
-}
-
-/// Runs what may run out of memory; 0 where it worked.
-template <typename Body>
-int32_t guarded(Body body) noexcept {
-  try {
-    return body() ? 0 : 1;
-  } catch (...) {
-    return 1;
-  }
-}
-
-template <typename Body>
-int32_t add_attribute(
-    connx_node *node, connx_bytes name, onnx::AttributeProto::AttributeType type, Body body) noexcept {
-  return guarded([&] {
-    auto *attribute = reinterpret_cast<onnx::NodeProto *>(node)->add_attribute();
-    attribute->set_name(text(name));
-    attribute->set_type(type);
-    body(attribute);
-    return true;
-  });
 }
 
 }  // namespace
@@ -305,116 +179,6 @@ int32_t connx_edit_add_metadata(connx_edit *edit, connx_bytes key, connx_bytes v
     entry->set_key(text(key));
     entry->set_value(text(value));
     edit->root->mutable_metadata_props()->UnsafeArenaAddAllocated(entry);
-    return true;
-  });
-}
-
-connx_node *connx_new_node(connx_edit *edit, connx_bytes domain, connx_bytes op_type, connx_bytes name) noexcept try {
-  auto *node = Arena::CreateMessage<onnx::NodeProto>(&edit->arena);
-  if (domain.size) node->set_domain(text(domain));
-  node->set_op_type(text(op_type));
-  if (name.size) node->set_name(text(name));
-  return reinterpret_cast<connx_node *>(node);
-} catch (...) {
-  return nullptr;
-}
-
-int32_t connx_node_add_input(connx_node *node, connx_bytes name) noexcept {
-  return guarded([&] { return reinterpret_cast<onnx::NodeProto *>(node)->add_input(text(name)), true; });
-}
-int32_t connx_node_add_output(connx_node *node, connx_bytes name) noexcept {
-  return guarded([&] { return reinterpret_cast<onnx::NodeProto *>(node)->add_output(text(name)), true; });
-}
-int32_t connx_node_add_metadata(connx_node *node, connx_bytes key, connx_bytes value) noexcept {
-  return guarded([&] {
-    onnx::StringStringEntryProto entry;
-    entry.set_key(text(key));
-    entry.set_value(text(value));
-    reinterpret_cast<onnx::NodeProto *>(node)->mutable_unknown_fields()->AddLengthDelimited(
-        connx::node_metadata, entry.SerializeAsString());
-    return true;
-  });
-}
-int32_t connx_node_add_int(connx_node *node, connx_bytes name, int64_t value) noexcept {
-  return add_attribute(node, name, onnx::AttributeProto::INT, [&](auto *a) { a->set_i(value); });
-}
-int32_t connx_node_add_float(connx_node *node, connx_bytes name, float value) noexcept {
-  return add_attribute(node, name, onnx::AttributeProto::FLOAT, [&](auto *a) { a->set_f(value); });
-}
-int32_t connx_node_add_string(connx_node *node, connx_bytes name, connx_bytes value) noexcept {
-  return add_attribute(node, name, onnx::AttributeProto::STRING, [&](auto *a) { a->set_s(text(value)); });
-}
-int32_t connx_node_add_ints(connx_node *node, connx_bytes name, const int64_t *values, int32_t count) noexcept {
-  return add_attribute(node, name, onnx::AttributeProto::INTS, [&](auto *a) {
-    for (int i = 0; i < count; ++i) a->add_ints(values[i]);
-  });
-}
-int32_t connx_node_add_floats(connx_node *node, connx_bytes name, const float *values, int32_t count) noexcept {
-  return add_attribute(node, name, onnx::AttributeProto::FLOATS, [&](auto *a) {
-    for (int i = 0; i < count; ++i) a->add_floats(values[i]);
-  });
-}
-int32_t connx_node_add_strings(connx_node *node, connx_bytes name, const connx_bytes *values, int32_t count) noexcept {
-  return add_attribute(node, name, onnx::AttributeProto::STRINGS, [&](auto *a) {
-    for (int i = 0; i < count; ++i) a->add_strings(text(values[i]));
-  });
-}
-int32_t connx_node_add_tensor(connx_node *node, connx_bytes name, const connx_tensor *tensor) noexcept {
-  return add_attribute(node, name, onnx::AttributeProto::TENSOR, [&](auto *a) {
-    a->mutable_t()->CopyFrom(connx::as<onnx::TensorProto>(tensor));
-  });
-}
-int32_t connx_node_add_reference(connx_node *node, connx_bytes name, connx_bytes reference, int32_t type) noexcept {
-  if (!onnx::AttributeProto::AttributeType_IsValid(type)) return 1;
-  return add_attribute(node, name, static_cast<onnx::AttributeProto::AttributeType>(type), [&](auto *a) {
-    a->set_ref_attr_name(text(reference));
-  });
-}
-
-connx_tensor *connx_new_tensor(
-    connx_edit *edit, connx_bytes name, int32_t element_type, const int64_t *dims, int32_t dim_count,
-    connx_bytes raw) noexcept try {
-  auto *tensor = Arena::CreateMessage<onnx::TensorProto>(&edit->arena);
-  for (int i = 0; i < dim_count; ++i) tensor->add_dims(dims[i]);
-  tensor->set_data_type(element_type);
-  if (name.size) tensor->set_name(text(name));
-  tensor->set_raw_data(raw.data ? raw.data : "", raw.size);
-  return reinterpret_cast<connx_tensor *>(tensor);
-} catch (...) {
-  return nullptr;
-}
-
-connx_tensor *connx_copy_tensor(connx_edit *edit, const connx_tensor *tensor, connx_bytes name) noexcept try {
-  auto *copy = Arena::CreateMessage<onnx::TensorProto>(&edit->arena);
-  copy->CopyFrom(connx::as<onnx::TensorProto>(tensor));
-  copy->set_name(text(name));
-  return reinterpret_cast<connx_tensor *>(copy);
-} catch (...) {
-  return nullptr;
-}
-
-connx_value_info *connx_new_value_info(
-    connx_edit *edit, connx_bytes name, int32_t element_type, int32_t dim_count) noexcept try {
-  auto *info = Arena::CreateMessage<onnx::ValueInfoProto>(&edit->arena);
-  info->set_name(text(name));
-  auto *type = info->mutable_type()->mutable_tensor_type();
-  type->set_elem_type(element_type);
-  if (dim_count >= 0) {
-    auto *shape = type->mutable_shape();
-    for (int i = 0; i < dim_count; ++i) shape->add_dim();
-  }
-  return reinterpret_cast<connx_value_info *>(info);
-} catch (...) {
-  return nullptr;
-}
-
-int32_t connx_value_info_set_dim(
-    connx_value_info *info, int32_t index, int32_t kind, int64_t value, connx_bytes name) noexcept {
-  return guarded([&] {
-    auto *shape = reinterpret_cast<onnx::ValueInfoProto *>(info)->mutable_type()->mutable_tensor_type()->mutable_shape();
-    if (index < 0 || index >= shape->dim_size()) return false;
-    if (kind == 1) shape->mutable_dim(index)->set_dim_value(value);
-    if (kind == 2) shape->mutable_dim(index)->set_dim_param(text(name));
     return true;
   });
 }

@@ -1,8 +1,8 @@
-#include <memory>
 #include <google/protobuf/io/coded_stream.h>
 
 #include <climits>
 #include <cstring>
+#include <memory>
 #include <new>
 
 #include "messages.hpp"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes models/*.onnx and models/shapes.json: small models for the tests of ONNXGraph, and what ONNX Runtime says of their shapes.
+"""Makes models/*.onnx, small models for the tests of ONNXGraph, and models/shapes.json: what ONNX Runtime computes.
 
 Needs onnx and onnxruntime from PyPI (made with onnx 1.23.2 and onnxruntime 1.31.1); run it in this folder.
 """
@@ -66,13 +66,15 @@ def every_value():
     configuration = node.device_configurations.add()
     configuration.configuration_id = "two devices"
     graph = h.make_graph(
-        [node, h.make_node("Relu", ["x"], ["y"])], "every value", [value("x", ["batch", 4, "2*frames*((height//2))", None])],
+        [node, h.make_node("Relu", ["x"], ["y"])], "every value",
+        [value("x", ["batch", 4, "2*frames*((height//2))", None])],
         [value("y", None)], initializer=typed, value_info=[value("everything", ["batch", None])])
     graph.metadata_props.add(key="graph key", value="graph value")
     graph.initializer[0].metadata_props.add(key="tensor key", value="tensor value")
     graph.value_info[0].metadata_props.add(key="value key", value="value value")
     model = h.make_model(
-        graph, opset_imports=[h.make_opsetid("", 23), h.make_opsetid("test", 1)], ir_version=11, producer_name="fixtures")
+        graph, opset_imports=[h.make_opsetid("", 23), h.make_opsetid("test", 1)], ir_version=11,
+        producer_name="fixtures")
     model.metadata_props.add(key="key", value="value")
     model.metadata_props.add(key="other", value="värde")
     save(model, "every_value.onnx")
@@ -81,7 +83,8 @@ def every_value():
 def functions():
     """Nested calls, with attributes by reference, a default, and a subgraph in a function's body."""
     scale = h.make_node("Constant", [], ["s"])
-    scale.attribute.append(onnx.AttributeProto(name="value_float", ref_attr_name="scale", type=onnx.AttributeProto.FLOAT))
+    reference = onnx.AttributeProto(name="value_float", ref_attr_name="scale", type=onnx.AttributeProto.FLOAT)
+    scale.attribute.append(reference)
     product = h.make_function(
         "local", "Scaled", ["a"], ["b"],
         [scale, h.make_node("Mul", ["a", "s"], ["b"], name="mul")],
@@ -91,7 +94,8 @@ def functions():
         "local", "Block", ["p", "c"], ["q"],
         [h.make_node("Scaled", ["p"], ["half"], name="first", domain="local"),
          h.make_node("Scaled", ["half"], ["thrice"], name="second", domain="local", scale=3.0),
-         h.make_node("If", ["c"], ["chosen"], name="choose", then_branch=branch("t", "Relu"), else_branch=branch("e", "Neg")),
+         h.make_node(
+             "If", ["c"], ["chosen"], name="choose", then_branch=branch("t", "Relu"), else_branch=branch("e", "Neg")),
          h.make_node("Add", ["thrice", "chosen"], ["q"])],
         [h.make_opsetid("", 17), h.make_opsetid("local", 1)])
     graph = h.make_graph(
@@ -127,7 +131,8 @@ def subgraphs():
          h.make_node("Add", ["total", "chosen"], ["y"])],
         "subgraphs", [value("x", ["n", 3]), value("flag", [], TensorProto.BOOL)],
         [value("y", None), value("rows", None), value("final", None), value("sums", None)],
-        initializer=[array("trips", 4, np.int64), array("last_axis", [1], np.int64), array("first_axis", [0], np.int64)])
+        initializer=[
+            array("trips", 4, np.int64), array("last_axis", [1], np.int64), array("first_axis", [0], np.int64)])
     model = h.make_model(graph, opset_imports=[h.make_opsetid("", 17)], ir_version=8)
     save(model, "subgraphs.onnx")
     return truth("subgraphs.onnx", model, [
@@ -155,7 +160,8 @@ def external():
 
 def unsorted():
     """As a converter leaves it that appends its nodes at the end."""
-    nodes = [h.make_node("Add", ["cast", "w"], ["sum"], name="add"), h.make_node("Softmax", ["sum"], ["y"], name="softmax"),
+    nodes = [h.make_node("Add", ["cast", "w"], ["sum"], name="add"),
+             h.make_node("Softmax", ["sum"], ["y"], name="softmax"),
              h.make_node("Cast", ["x"], ["cast"], name="cast", to=TensorProto.FLOAT)]
     graph = h.make_graph(nodes, "unsorted", [value("x", ["n", 4], TensorProto.FLOAT16)], [value("y", None)],
                          initializer=[array("w", [1, 2, 3, 4], np.float32)])
@@ -277,7 +283,8 @@ def operators():
     add("DynamicQuantizeLinear", ["x"], outputs=3)
     graph = h.make_graph(
         b.nodes, "operators",
-        [value("x", ["batch", "rows", 8]), value("other", ["batch", "more", 8]), value("image", ["batch", 4, "height", "width"])],
+        [value("x", ["batch", "rows", 8]), value("other", ["batch", "more", 8]),
+         value("image", ["batch", 4, "height", "width"])],
         [onnx.helper.make_empty_tensor_value_info(o) for n in b.nodes for o in n.output], initializer=b.initializers)
     imports = [h.make_opsetid("", 17), h.make_opsetid("com.microsoft", 1)]
     model = h.make_model(graph, opset_imports=imports, ir_version=8)

@@ -74,7 +74,9 @@ import Testing
   @Test func ringLaws() {
     var generator = SeededGenerator(3)
     for _ in 0..<1000 {
-      let (x, y, z) = (sample(2, &generator).dimension, sample(2, &generator).dimension, sample(2, &generator).dimension)
+      let (x, y, z) = (
+        sample(2, &generator).dimension, sample(2, &generator).dimension, sample(2, &generator).dimension
+      )
       guard (x * y * z).isKnown else { continue }
       #expect(x + y == y + x)
       #expect(x * y == y * x)
@@ -106,7 +108,9 @@ import Testing
       guard x.dimension.isKnown, y.dimension.isKnown else { continue }
       let bindings = bindings(&generator)
       if x.dimension.isNonNegative { #expect(x.value(bindings) >= 0, "\(x.dimension)") }
-      if x.dimension.isAtMost(y.dimension) { #expect(x.value(bindings) <= y.value(bindings), "\(x.dimension) \(y.dimension)") }
+      if x.dimension.isAtMost(y.dimension) {
+        #expect(x.value(bindings) <= y.value(bindings), "\(x.dimension) \(y.dimension)")
+      }
     }
     #expect((f * h).isNonNegative && !(f - h).isNonNegative && (f + 1).isPositive && !f.isPositive)
     #expect(Dimension.min([f, 1024]).isAtMost(f))
@@ -136,7 +140,9 @@ import Testing
   }
 
   @Test func whatIsNoExpressionIsOneName() {
-    for text in ["a b", "3d", "1.5", "f(", "foo(x)", "a+", "(((", "a//0", "", "*", "a**b", "größe!", "99999999999999999999"] {
+    for text in [
+      "a b", "3d", "1.5", "f(", "foo(x)", "a+", "(((", "a//0", "", "*", "a**b", "größe!", "99999999999999999999",
+    ] {
       #expect(Dimension(parsing: text).symbol == text)
     }
     let deep = String(repeating: "(", count: 100_000)

@@ -40,7 +40,8 @@ import Testing
   @Test func notONNX() throws {
     for text in ["hello world, this is no model", "{\"a\": 1}", "\u{89}PNG\r\n", "PK\u{3}\u{4}", "<html></html>"] {
       let error = loadError(Array(text.utf8))
-      #expect(error == .notONNX(path: "/nowhere/model.onnx") || error == .truncated(path: "/nowhere/model.onnx", offset: 0))
+      #expect(
+        error == .notONNX(path: "/nowhere/model.onnx") || error == .truncated(path: "/nowhere/model.onnx", offset: 0))
       #expect(error?.category.exitCode == 65)
     }
     #expect(loadError([]) == .empty(path: "/nowhere/model.onnx"))
@@ -81,7 +82,9 @@ import Testing
   }
 
   @Test func tensorsThatClaimMoreThanTheyHold() {
-    for tensor in [Proto.tensor("w", dims: [1 << 30], raw: [1, 2, 3, 4]), Proto.tensor("w", dims: [2], raw: [1, 2, 3])] {
+    for tensor in [
+      Proto.tensor("w", dims: [1 << 30], raw: [1, 2, 3, 4]), Proto.tensor("w", dims: [2], raw: [1, 2, 3]),
+    ] {
       guard case .invalidTensor? = loadError(Proto.model(Proto.graph([Proto.relu], initializers: [tensor]))) else {
         Issue.record("a tensor without its data was taken")
         continue
@@ -92,15 +95,49 @@ import Testing
   /// Where a tensor may stand: each place is checked.
   static let places: [(String, @Sendable (Proto) -> Proto)] = [
     ("initializer", { Proto.graph([Proto.relu], initializers: [$0]) }),
-    ("Constant attribute", { Proto.graph([Proto.relu, Proto.node("Constant", [], ["k"], attributes: [Proto.attribute("value", tensor: $0)])]) }),
-    ("list of tensors", { Proto.graph([Proto.relu, Proto.node("K", [], ["k"], attributes: [Proto().text(1, "ts").message(10, $0).int(20, 9)])]) }),
-    ("sparse initializer", { Proto.graph([Proto.relu]).message(15, Proto().message(1, $0).message(2, Proto.tensor("i", type: 7, dims: [0]))) }),
-    ("sparse indices", { Proto.graph([Proto.relu]).message(15, Proto().message(1, Proto.tensor("v", dims: [0])).message(2, $0)) }),
-    ("sparse attribute", { Proto.graph([Proto.relu, Proto.node("Constant", [], ["k"], attributes: [Proto().text(1, "sparse_value").message(22, Proto().message(1, $0)).int(20, 11)])]) }),
-    ("subgraph", { tensor in
-      let branch = Proto.graph([Proto.node("Relu", ["x"], ["t"])], inputs: [], outputs: ["t"], initializers: [tensor])
-      return Proto.graph([Proto.node("If", ["x"], ["y"], attributes: [Proto.attribute("then_branch", graph: branch)])])
-    }),
+    (
+      "Constant attribute",
+      {
+        Proto.graph([Proto.relu, Proto.node("Constant", [], ["k"], attributes: [Proto.attribute("value", tensor: $0)])])
+      }
+    ),
+    (
+      "list of tensors",
+      {
+        Proto.graph([
+          Proto.relu, Proto.node("K", [], ["k"], attributes: [Proto().text(1, "ts").message(10, $0).int(20, 9)]),
+        ])
+      }
+    ),
+    (
+      "sparse initializer",
+      {
+        Proto.graph([Proto.relu]).message(15, Proto().message(1, $0).message(2, Proto.tensor("i", type: 7, dims: [0])))
+      }
+    ),
+    (
+      "sparse indices",
+      { Proto.graph([Proto.relu]).message(15, Proto().message(1, Proto.tensor("v", dims: [0])).message(2, $0)) }
+    ),
+    (
+      "sparse attribute",
+      {
+        Proto.graph([
+          Proto.relu,
+          Proto.node(
+            "Constant", [], ["k"],
+            attributes: [Proto().text(1, "sparse_value").message(22, Proto().message(1, $0)).int(20, 11)]),
+        ])
+      }
+    ),
+    (
+      "subgraph",
+      { tensor in
+        let branch = Proto.graph([Proto.node("Relu", ["x"], ["t"])], inputs: [], outputs: ["t"], initializers: [tensor])
+        return Proto.graph([Proto.node("If", ["x"], ["y"], attributes: [Proto.attribute("then_branch", graph: branch)])]
+        )
+      }
+    ),
   ]
 
   @Test(arguments: [
@@ -146,11 +183,13 @@ import Testing
     #expect(model.index.initializer("w")?.floatValues() == [0, 0, 0, 0])
   }
 
-  @Test(arguments: [
-    [("offset", "-1")], [("offset", "17")], [("offset", "8"), ("length", "16")], [("length", "4611686018427387904")],
-    [("offset", "18446744073709551615"), ("length", "16")], [("offset", "9223372036854775807"), ("length", "9223372036854775807")],
-    [("length", "4")], [("offset", "0x0")], [("length", "")],
-  ] as [[(String, String)]])
+  @Test(
+    arguments: [
+      [("offset", "-1")], [("offset", "17")], [("offset", "8"), ("length", "16")], [("length", "4611686018427387904")],
+      [("offset", "18446744073709551615"), ("length", "16")],
+      [("offset", "9223372036854775807"), ("length", "9223372036854775807")],
+      [("length", "4")], [("offset", "0x0")], [("length", "")],
+    ] as [[(String, String)]])
   func externalDataThatIsNotThere(entries: [(String, String)]) throws {
     let folder = try TemporaryFolder()
     try folder.write([UInt8](repeating: 0, count: 16), to: "data.bin")
@@ -259,7 +298,8 @@ import Testing
 
   @Test func namesThatNothingDefines() {
     let input = Proto.graph([Proto.node("Add", ["x", "ghost"], ["y"], name: "add")])
-    #expect(loadError(Proto.model(input)) == .invalidGraph(where: "add", reason: "it reads 'ghost', which nothing defines"))
+    #expect(
+      loadError(Proto.model(input)) == .invalidGraph(where: "add", reason: "it reads 'ghost', which nothing defines"))
     let output = Proto.graph([Proto.relu], outputs: ["ghost"])
     #expect(loadError(Proto.model(output)) == .invalidGraph(where: "", reason: "its output 'ghost' is made by no node"))
   }
@@ -286,7 +326,8 @@ import Testing
     let nodes = [
       Proto.node("ConstantOfShape", ["huge"], ["a"]), Proto.node("Reshape", ["a", "huge"], ["b"]),
       Proto.node("Expand", ["a", "huge"], ["c"]), Proto.node("Tile", ["a", "huge"], ["d"]),
-      Proto.node("Mul", ["huge", "huge"], ["e"]), Proto.node("Concat", ["a", "a"], ["f"], attributes: [Proto().text(1, "axis").int(3, 0).int(20, 2)]),
+      Proto.node("Mul", ["huge", "huge"], ["e"]),
+      Proto.node("Concat", ["a", "a"], ["f"], attributes: [Proto().text(1, "axis").int(3, 0).int(20, 2)]),
       Proto.node("Flatten", ["a"], ["g"]), Proto.node("Range", ["huge", "huge", "huge"], ["h"]),
       Proto.node("Slice", ["a", "huge", "huge"], ["i"]), Proto.node("Relu", ["x"], ["y"]),
     ]

@@ -57,7 +57,9 @@ import Testing
           "f": .strings(["target", "context"]), "g": .tensor(Tensor(name: "", dims: [1, 2], floats: [3, 4])),
         ], metadata: ["namespace": "blocks.0"]), before: 1)
     change.insert(NewNode("Relu", name: "last", inputs: ["y"], outputs: ["z"]), before: 3)
-    change.addedInitializers = [Tensor(name: "policies", dims: [2, 2], floats: [1, 2, 3, 4]), Tensor(name: "n", int64s: [7])]
+    change.addedInitializers = [
+      Tensor(name: "policies", dims: [2, 2], floats: [1, 2, 3, 4]), Tensor(name: "n", int64s: [7]),
+    ]
     change.removedInitializers = ["two"]
     change.addedOutputs = [ValueInfo(name: "z", elementType: 1, shape: [Dimension(symbol: "n") * 2, nil, 16])]
     change.addedInputs = [ValueInfo(name: "isa.point", elementType: 7, shape: [])]
@@ -89,7 +91,9 @@ import Testing
   @Test func insertedNodesKeepTheirOrder() throws {
     let model = try Fixtures.model("unsorted")
     var delta = ModelDelta()
-    for name in ["a", "b", "c"] { delta[.main].insert(NewNode("Neg", name: name, inputs: ["x"], outputs: [name]), before: 0) }
+    for name in ["a", "b", "c"] {
+      delta[.main].insert(NewNode("Neg", name: name, inputs: ["x"], outputs: [name]), before: 0)
+    }
     delta[.main].insert(NewNode("Neg", name: "end", inputs: ["y"], outputs: ["end"]), before: 3)
     let edited = try Model.load(bytes: try delta.applied(to: model), path: model.path)
     #expect(edited.graph.nodes.map(\.name) == ["a", "b", "c", "add", "softmax", "cast", "end"])
@@ -116,7 +120,8 @@ import Testing
     var change = ModelDelta()
     change.opsets = ["isa": 1]
     change[scaled.location].removedNodes = [1]
-    change[scaled.location].insert(NewNode("Scale", domain: "isa", name: "own", inputs: ["a", "s"], outputs: ["b"]), before: 1)
+    change[scaled.location].insert(
+      NewNode("Scale", domain: "isa", name: "own", inputs: ["a", "s"], outputs: ["b"]), before: 1)
     let patched = try Model.load(bytes: try change.applied(to: functions), path: functions.path)
     let result = try #require(patched.functions.first { $0.name == "Scaled" })
     #expect(result.nodes.map(\.opType) == ["Constant", "Scale"])

@@ -1,6 +1,5 @@
-import Testing
-
 import ONNXGraph
+import Testing
 
 @Suite struct ModelLoadTests {
   @Test func modelFields() throws {
@@ -35,9 +34,10 @@ import ONNXGraph
     #expect(node.ints("ints") == [1, 2, 3])
     #expect(node.floats("floats") == [0.5, 0.25])
     #expect(node.strings("strings") == ["p", "q"])
-    #expect(node.subgraphs.map(\.path) == [
-      "every attribute/a_graph/", "every attribute/graphs[0]/", "every attribute/graphs[1]/",
-    ])
+    #expect(
+      node.subgraphs.map(\.path) == [
+        "every attribute/a_graph/", "every attribute/graphs[0]/", "every attribute/graphs[1]/",
+      ])
     #expect(node.capturedNames == ["x"])
     guard case .other? = node.attributes["a_type"] else {
       Issue.record("a type is kept without being read")
@@ -112,7 +112,8 @@ import ONNXGraph
     #expect(block.name == "Block")
     let body = block.body(calledBy: model.graph.nodes[0], in: "")
     #expect(body.path == "block0>Block/")
-    #expect(body.nodes[2].subgraphs.map(\.path) == ["block0>Block/choose/else_branch/", "block0>Block/choose/then_branch/"])
+    #expect(
+      body.nodes[2].subgraphs.map(\.path) == ["block0>Block/choose/else_branch/", "block0>Block/choose/then_branch/"])
     let scaled = try #require(model.function(body.nodes[0]))
     let byDefault = scaled.body(calledBy: body.nodes[0], in: body.path)
     let byCall = scaled.body(calledBy: body.nodes[1], in: body.path)

@@ -4,7 +4,8 @@ import Testing
 @Suite struct RestoreDeltaTests {
   private func patched(_ base: [UInt8], _ original: [UInt8]) throws -> [UInt8] {
     try original.withUnsafeBytes { bytes in
-      Result { () throws(ModelError) -> [UInt8] in try RestoreDelta.patched(base: base, original: bytes, path: "m.onnx") }
+      Result { () throws(ModelError) -> [UInt8] in try RestoreDelta.patched(base: base, original: bytes, path: "m.onnx")
+      }
     }.get()
   }
 
@@ -37,8 +38,10 @@ import Testing
 
   /// A writer with another order of fields gives other bytes; they lead back all the same.
   @Test func originalsInAnotherOrder() throws {
-    let graph = Proto.graph([Proto.relu], initializers: [Proto.tensor("w", dims: [256], raw: (0..<1024).map { UInt8($0 & 255) })])
-    let original = Proto().message(7, graph).message(8, Proto().text(1, "").int(2, 17)).int(1, 8).text(2, "last first").bytes
+    let graph = Proto.graph(
+      [Proto.relu], initializers: [Proto.tensor("w", dims: [256], raw: (0..<1024).map { UInt8($0 & 255) })])
+    let original = Proto().message(7, graph).message(8, Proto().text(1, "").int(2, 17)).int(1, 8).text(2, "last first")
+      .bytes
     let model = try Model.load(bytes: original, path: "/nowhere/m.onnx")
     var delta = ModelDelta()
     delta.metadata = [("a", "b")]
@@ -119,7 +122,10 @@ import Testing
       hash("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")
         == "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1")
     #expect(
-      hash("abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu")
+      hash(
+        "abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmn"
+          + "hijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu"
+      )
         == "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1")
     #expect(
       hash(String(repeating: "a", count: 1_000_000))

@@ -85,11 +85,14 @@ import Testing
 
   @Test func bodiesOfFunctionsAndLoopsAreGraphsOfTheirOwn() throws {
     let functions = ShapeInference(try Fixtures.model("functions"))
-    #expect(functions.graphs.map(\.path) == [
-      "", "block0>Block/", "block0>Block/first>Scaled/", "block0>Block/second>Scaled/", "block0>Block/choose/else_branch/",
-      "block0>Block/choose/then_branch/", "block1>Block/", "block1>Block/first>Scaled/", "block1>Block/second>Scaled/",
-      "block1>Block/choose/else_branch/", "block1>Block/choose/then_branch/",
-    ])
+    #expect(
+      functions.graphs.map(\.path) == [
+        "", "block0>Block/", "block0>Block/first>Scaled/", "block0>Block/second>Scaled/",
+        "block0>Block/choose/else_branch/",
+        "block0>Block/choose/then_branch/", "block1>Block/", "block1>Block/first>Scaled/",
+        "block1>Block/second>Scaled/",
+        "block1>Block/choose/else_branch/", "block1>Block/choose/then_branch/",
+      ])
     let body = try #require(functions.graph(at: "block0>Block/second>Scaled/"))
     #expect(body.numbers(of: "s") == [3])
     #expect(body.shape(of: "b") == [Dimension(symbol: "n"), 3])
@@ -107,11 +110,13 @@ import Testing
       inputs: ["i", "c", "v"], outputs: ["d", "grown"])
     let loop = Proto.node("Loop", ["trips", "", "start"], ["y"], attributes: [Proto.attribute("body", graph: body)])
     let bytes = Proto.model(
-      Proto.graph([loop, Proto.node("Relu", ["start"], ["z"])], inputs: [], outputs: ["y", "z"], initializers: [
-        Proto.tensor("trips", type: 7, dims: [], raw: [3, 0, 0, 0, 0, 0, 0, 0]),
-        Proto.tensor("start", dims: [2], raw: [UInt8](repeating: 0, count: 8)),
-        Proto.tensor("one", dims: [1], raw: [0, 0, 0, 0]),
-      ]))
+      Proto.graph(
+        [loop, Proto.node("Relu", ["start"], ["z"])], inputs: [], outputs: ["y", "z"],
+        initializers: [
+          Proto.tensor("trips", type: 7, dims: [], raw: [3, 0, 0, 0, 0, 0, 0, 0]),
+          Proto.tensor("start", dims: [2], raw: [UInt8](repeating: 0, count: 8)),
+          Proto.tensor("one", dims: [1], raw: [0, 0, 0, 0]),
+        ]))
     let shapes = ShapeInference(try Model.load(bytes: bytes, path: "/nowhere/m.onnx")).main
     #expect(shapes.shape(of: "y") == [nil])
     #expect(shapes.shape(of: "z") == [2])
@@ -119,13 +124,17 @@ import Testing
 
   /// What an exporter declares is used where it says more, and only where its names mean something.
   @Test func declaredTypes() throws {
-    func type(_ dims: [Proto]) -> Proto { Proto().message(1, Proto().int(1, 1).message(2, Proto().all(dims) { $0.message(1, $1) })) }
+    func type(_ dims: [Proto]) -> Proto {
+      Proto().message(1, Proto().int(1, 1).message(2, Proto().all(dims) { $0.message(1, $1) }))
+    }
     func value(_ name: String, _ dims: [Proto]) -> Proto { Proto().text(1, name).message(2, type(dims)) }
     let n = Proto().text(2, "n")
-    let graph = Proto().message(1, Proto.node("Unheard", ["x"], ["h"], domain: "other")).message(1, Proto.node("Relu", ["h"], ["k"]))
-      .message(1, Proto.node("Relu", ["x"], ["y"])).message(11, value("x", [n, Proto().int(1, 4)]))
-      .message(12, value("y", [Proto().text(2, "junk"), Proto()]))
-      .message(13, value("h", [Proto().text(2, "2*n"), Proto()]))
+    let graph = Proto().message(1, Proto.node("Unheard", ["x"], ["h"], domain: "other")).message(
+      1, Proto.node("Relu", ["h"], ["k"])
+    )
+    .message(1, Proto.node("Relu", ["x"], ["y"])).message(11, value("x", [n, Proto().int(1, 4)]))
+    .message(12, value("y", [Proto().text(2, "junk"), Proto()]))
+    .message(13, value("h", [Proto().text(2, "2*n"), Proto()]))
     let shapes = ShapeInference(try Model.load(bytes: Proto.model(graph), path: "/nowhere/m.onnx")).main
     #expect(shapes.shape(of: "k") == [2 * Dimension(symbol: "n"), nil])
     #expect(shapes.shape(of: "y") == [Dimension(symbol: "n"), 4])

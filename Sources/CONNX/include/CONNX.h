@@ -66,7 +66,8 @@ typedef struct {
   int32_t opset_count, metadata_count, function_count;
 } connx_model_fields;
 connx_model_fields connx_model_read(const connx_model *_Nonnull model) CONNX_NOEXCEPT;
-connx_bytes connx_model_opset(const connx_model *_Nonnull model, int32_t index, int64_t *_Nonnull version) CONNX_NOEXCEPT;
+connx_bytes connx_model_opset(
+    const connx_model *_Nonnull model, int32_t index, int64_t *_Nonnull version) CONNX_NOEXCEPT;
 connx_entry connx_model_metadata(const connx_model *_Nonnull model, int32_t index) CONNX_NOEXCEPT;
 const connx_function *_Nonnull connx_model_function(const connx_model *_Nonnull model, int32_t index) CONNX_NOEXCEPT;
 
@@ -78,7 +79,8 @@ connx_graph_fields connx_graph_read(const connx_graph *_Nonnull graph) CONNX_NOE
 const connx_node *_Nonnull connx_graph_node(const connx_graph *_Nonnull graph, int32_t index) CONNX_NOEXCEPT;
 const connx_value_info *_Nonnull connx_graph_input(const connx_graph *_Nonnull graph, int32_t index) CONNX_NOEXCEPT;
 const connx_value_info *_Nonnull connx_graph_output(const connx_graph *_Nonnull graph, int32_t index) CONNX_NOEXCEPT;
-const connx_value_info *_Nonnull connx_graph_value_info(const connx_graph *_Nonnull graph, int32_t index) CONNX_NOEXCEPT;
+const connx_value_info *_Nonnull connx_graph_value_info(
+    const connx_graph *_Nonnull graph, int32_t index) CONNX_NOEXCEPT;
 const connx_tensor *_Nonnull connx_graph_initializer(const connx_graph *_Nonnull graph, int32_t index) CONNX_NOEXCEPT;
 /// The values or the indices of a sparse initializer.
 const connx_tensor *_Nonnull connx_graph_sparse(

@@ -186,7 +186,9 @@ extension Dimension {
     var kept: [Dimension] = []
     for candidate in list.flatMap({ $0.operands(largest: largest) }) {
       // Two whose difference has a sure sign need only one.
-      if kept.contains(where: { largest ? ($0 - candidate).isNonNegative : (candidate - $0).isNonNegative }) { continue }
+      if kept.contains(where: { largest ? ($0 - candidate).isNonNegative : (candidate - $0).isNonNegative }) {
+        continue
+      }
       kept.removeAll { largest ? (candidate - $0).isNonNegative : ($0 - candidate).isNonNegative }
       kept.append(candidate)
     }

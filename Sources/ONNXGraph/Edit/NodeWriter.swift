@@ -28,7 +28,10 @@ struct NodeWriter {
     case .ints(let list): try check(name.withBytes { connx_node_add_ints(message, $0, list, Int32(list.count)) })
     case .floats(let list): try check(name.withBytes { connx_node_add_floats(message, $0, list, Int32(list.count)) })
     case .strings(let list):
-      try check(name.withBytes { name in withAllBytes(list[...], []) { connx_node_add_strings(message, name, $0, Int32($0.count)) } })
+      try check(
+        name.withBytes { name in
+          withAllBytes(list[...], []) { connx_node_add_strings(message, name, $0, Int32($0.count)) }
+        })
     case .tensor(let tensor):
       let written = try TensorWriter(edit: edit).written(tensor, name: tensor.name)
       try check(name.withBytes { connx_node_add_tensor(message, $0, written) })
@@ -38,7 +41,8 @@ struct NodeWriter {
   }
 
   /// The bytes of many strings at once.
-  private func withAllBytes<R>(_ strings: ArraySlice<String>, _ done: [connx_bytes], _ body: ([connx_bytes]) -> R) -> R {
+  private func withAllBytes<R>(_ strings: ArraySlice<String>, _ done: [connx_bytes], _ body: ([connx_bytes]) -> R) -> R
+  {
     guard let first = strings.first else { return body(done) }
     return first.withBytes { withAllBytes(strings.dropFirst(), done + [$0], body) }
   }

@@ -100,7 +100,8 @@ struct GraphChecks {
           depth[key] = 1 + (calls.compactMap { depth[$0] }.max() ?? 0)
           guard depth[key, default: 0] <= Model.nestingLimit else {
             throw .invalidGraph(
-              where: "\(key.domain).\(key.name)", reason: "functions call each other more than \(Model.nestingLimit) deep")
+              where: "\(key.domain).\(key.name)",
+              reason: "functions call each other more than \(Model.nestingLimit) deep")
           }
           entered.remove(key)
           open.removeLast()

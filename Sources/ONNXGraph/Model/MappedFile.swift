@@ -2,7 +2,7 @@ import Glibc
 
 /// A file's bytes, mapped read-only and private; unmapped with the last reference.
 ///
-/// A file that is shortened by someone else while it is mapped raises SIGBUS: the folder that the user names is trusted.
+/// A file that someone shortens while it is mapped raises SIGBUS: the folder that the user names is trusted.
 public final class MappedFile: @unchecked Sendable {
   public let bytes: UnsafeRawBufferPointer
 

@@ -1,6 +1,7 @@
 import CONNX
 
-/// A model as Swift values. The protobuf message it came from is kept, so that what is not edited is written back as it was.
+/// A model as Swift values. The protobuf message it came from is kept, so that what is not edited is written back as it
+/// was.
 public struct Model: Sendable {
   public let irVersion: Int64
   public let producer: String

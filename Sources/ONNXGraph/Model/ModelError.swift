@@ -73,20 +73,23 @@ public enum ModelError: Error, Hashable, Sendable {
     case .tooLarge(let path, let bytes):
       "\(path.quoted) would hold \(bytes) bytes, and protobuf ends at 2 GiB; save its weights as external data."
     case .nestedTooDeeply(let path, let place):
-      "\(path.quoted) nests graphs or types more than \(Model.nestingLimit) deep\(place.isEmpty ? "" : " at \(place.quoted)"); "
-        + "inline them first."
+      "\(path.quoted) nests graphs or types more than \(Model.nestingLimit) deep"
+        + "\(place.isEmpty ? "" : " at \(place.quoted)"); inline them first."
     case .notUTF8(let place):
       "A name in \(place.quoted) is not UTF-8; rename it and save the model again."
     case .invalidTensor(let name, let reason):
       "Tensor \(name.quoted) is invalid: \(reason); export the model again."
     case .externalDataOutside(let tensor, let location, let reason):
-      "Tensor \(tensor.quoted) has its data in \(location.quoted), \(reason); keep external data inside the model's folder."
+      "Tensor \(tensor.quoted) has its data in \(location.quoted), \(reason); "
+        + "keep external data inside the model's folder."
     case .externalDataRange(let tensor, let location, let reason):
       "Tensor \(tensor.quoted) has no such data in \(location.quoted): \(reason); copy the data file again."
     case .externalDataMissing(let tensor, let location, let reason):
-      "The data of tensor \(tensor.quoted) in \(location.quoted) cannot be read: \(reason); put the file beside the model."
+      "The data of tensor \(tensor.quoted) in \(location.quoted) cannot be read: \(reason); "
+        + "put the file beside the model."
     case .duplicateName(let name, let place):
-      "The name \(name.quoted) is given twice in \(place.isEmpty ? "the main graph" : place.quoted); rename one of the values."
+      "The name \(name.quoted) is given twice in \(place.isEmpty ? "the main graph" : place.quoted); "
+        + "rename one of the values."
     case .cycle(let place):
       "\(place.quoted) depends on itself; export the model again."
     case .invalidGraph(let place, let reason):

@@ -87,7 +87,8 @@ struct ModelReader: ~Copyable {
       inputs.removeAll { fixed.contains($0.name) }
     }
     return Graph(
-      name: lossy(fields.name), path: path, location: location, nodes: nodes, inputs: inputs, outputs: outputs, valueInfo: valueInfo,
+      name: lossy(fields.name), path: path, location: location, nodes: nodes, inputs: inputs, outputs: outputs,
+      valueInfo: valueInfo,
       initializers: initializers, sparseInitializers: sparse)
   }
 

@@ -37,7 +37,8 @@ struct BlockMatcher {
       case .insert(let range):
         var next = base.count
         if index + 1 < pieces.count, case .copy(let offset, _) = pieces[index + 1] { next = offset }
-        if baseEnd < next, range.count >= Self.smallBlock, (next - baseEnd) / Self.smallBlock <= Self.indexedBlocks * 8 {
+        if baseEnd < next, range.count >= Self.smallBlock, (next - baseEnd) / Self.smallBlock <= Self.indexedBlocks * 8
+        {
           result += match(baseEnd..<next, range, block: Self.smallBlock)
         } else {
           result.append(piece)
@@ -65,7 +66,8 @@ struct BlockMatcher {
         let start = at - before
         let offset = candidate - before
         let longest = min(targetRange.upperBound - at, baseRange.upperBound - candidate)
-        let count = before + block
+        let count =
+          before + block
           + Self.commonCount(baseStart + candidate + block, targetStart + at + block, limit: longest - block)
         if done < start { pieces.append(.insert(done..<start)) }
         pieces.append(.copy(offset: offset, count: count))
@@ -85,7 +87,8 @@ struct BlockMatcher {
     let step = 4096
     var count = 0
     while count + step <= limit, memcmp(a + count, b + count, step) == 0 { count += step }
-    while count < limit, a.load(fromByteOffset: count, as: UInt8.self) == b.load(fromByteOffset: count, as: UInt8.self) {
+    while count < limit, a.load(fromByteOffset: count, as: UInt8.self) == b.load(fromByteOffset: count, as: UInt8.self)
+    {
       count += 1
     }
     return count

@@ -1,4 +1,4 @@
-/// The little of protobuf's wire format that is read and written byte by byte: varints, and a message's outermost fields.
+/// The little of protobuf's wire format that is read and written byte by byte: varints, a message's outermost fields.
 enum WireFormat {
   static func varint(_ value: UInt64) -> [UInt8] {
     var bytes: [UInt8] = []

@@ -35,9 +35,11 @@ enum ContentRules {
     }
     for (name, function) in SymbolicScalar.binary {
       table[name] = { operation, outputs in
-        [combine(operation.inputs.indices.map { operation.contents($0) }, outputs[0].elementType) {
-          function($0, $1, isFloat(operation.type(0)))
-        }]
+        [
+          combine(operation.inputs.indices.map { operation.contents($0) }, outputs[0].elementType) {
+            function($0, $1, isFloat(operation.type(0)))
+          }
+        ]
       }
     }
     return table
@@ -263,7 +265,8 @@ enum ContentRules {
     _ function: (SymbolicScalar, SymbolicScalar, Bool) -> SymbolicScalar
   ) -> [SymbolicTensor?] {
     guard let source = operation.contents(0), source.dims.count <= 1, let dims = numbers(output.shape),
-      dims.allSatisfy({ $0 == 1 }), ShapeRules.reducedAxes(operation, rank: source.dims.count)?.count == source.dims.count
+      dims.allSatisfy({ $0 == 1 }),
+      ShapeRules.reducedAxes(operation, rank: source.dims.count)?.count == source.dims.count
     else { return [] }
     let isFloat = isFloat(operation.type(0))
     guard let first = source.elements.first ?? neutral.map({ .integer($0) }) else { return [] }

@@ -14,7 +14,9 @@ public struct ShapeInference: Sendable {
   }
 
   /// The graph with a path (`Graph.path`), subgraphs and function bodies included.
-  public func graph(at path: String) -> GraphShapes? { path.isEmpty ? main : main.descendants.first { $0.path == path } }
+  public func graph(at path: String) -> GraphShapes? {
+    path.isEmpty ? main : main.descendants.first { $0.path == path }
+  }
 
   /// Every graph, outer ones first.
   public var graphs: [GraphShapes] { [main] + main.descendants }

@@ -111,7 +111,9 @@ struct ShapePass {
     switch operation.node.opType {
     case "Loop":
       let carried = operation.inputs.dropFirst(2).map { withoutContents($0 ?? .unknown) }
-      return [InferredValue(elementType: ShapeRules.int64, shape: []), InferredValue(elementType: ShapeRules.bool, shape: [])]
+      return [
+        InferredValue(elementType: ShapeRules.int64, shape: []), InferredValue(elementType: ShapeRules.bool, shape: []),
+      ]
         + carried
     case "Scan" where operation.opset >= 9:
       let scanned = scanCount(operation)

@@ -11,7 +11,9 @@ extension ShapeRules {
       return one(operation.type(0), [rows ?? nil, columns ?? nil])
     },
     "Einsum": { operation in
-      one(operation.type(0), einsum(operation.node.string("equation") ?? "", operation.inputs.indices.map { operation.shape($0) }))
+      one(
+        operation.type(0),
+        einsum(operation.node.string("equation") ?? "", operation.inputs.indices.map { operation.shape($0) }))
     },
   ]
 

@@ -1,6 +1,6 @@
 /// An output's type and shape from those of the inputs: one rule an operator.
 ///
-/// A rule gives what it is sure of; an invalid node gives `unknown`, never an error, since the model's own run will say.
+/// A rule gives what it is sure of; an invalid node gives `unknown`, never an error: the model's own run will say.
 enum ShapeRules {
   typealias Rule = @Sendable (Operation) -> [InferredValue]
 
@@ -48,7 +48,8 @@ enum ShapeRules {
       table[name] = { one($0.type(0), $0.shape(0)) }
     }
     for name in ["IsNaN", "IsInf"] { table[name] = { one(bool, $0.shape(0)) } }
-    for name in ["Add", "Sub", "Mul", "Div", "Pow", "Mod", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Min",
+    for name in [
+      "Add", "Sub", "Mul", "Div", "Pow", "Mod", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Min",
       "Max", "Sum", "Mean",
     ] {
       table[name] = { operation in

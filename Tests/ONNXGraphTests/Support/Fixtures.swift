@@ -9,7 +9,9 @@ enum Fixtures {
 
   static func path(_ name: String) -> String { folder.appendingPathComponent("\(name).onnx").path }
 
-  static func bytes(_ name: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(fileURLWithPath: path(name)))) }
+  static func bytes(_ name: String) throws -> [UInt8] {
+    [UInt8](try Data(contentsOf: URL(fileURLWithPath: path(name))))
+  }
 
   static func model(_ name: String) throws -> Model { try Model.load(path: path(name)) }
 }
