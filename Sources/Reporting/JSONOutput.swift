@@ -12,8 +12,8 @@ public indirect enum JSONOutput: Equatable, Sendable {
 
   public static func == (a: JSONOutput, b: JSONOutput) -> Bool { a.text(indent: nil) == b.text(indent: nil) }
 
-  /// A document's text: two spaces a level, small arrays of plain values on one line, a newline at the end. Numbers that
-  /// JSON does not have (infinite, not a number) become null.
+  /// A document's text: two spaces a level, small arrays of plain values on one line, a newline at the end. Numbers
+  /// that JSON does not have (infinite, not a number) become null.
   public var document: String { text(indent: 0) + "\n" }
 
   /// On one line.
@@ -70,7 +70,8 @@ public indirect enum JSONOutput: Equatable, Sendable {
       case "\r": result += "\\r"
       case "\t": result += "\\t"
       case _ where scalar.value < 0x20 || scalar.value == 0x7F || scalar.value == 0x2028 || scalar.value == 0x2029:
-        result += "\\u" + String(repeating: "0", count: 4 - String(scalar.value, radix: 16).count)
+        result +=
+          "\\u" + String(repeating: "0", count: 4 - String(scalar.value, radix: 16).count)
           + String(scalar.value, radix: 16)
       default: result.unicodeScalars.append(scalar)
       }

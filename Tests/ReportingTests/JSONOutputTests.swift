@@ -38,11 +38,14 @@ import Testing
     let value = JSONOutput.array(texts.map { JSONOutput($0) } + numbers.map { JSONOutput($0) } + [JSONOutput(Int.min)])
     let back = try #require(try JSONSerialization.jsonObject(with: Data(value.document.utf8)) as? [Any])
     #expect(back.prefix(texts.count).map { $0 as? String } == texts)
-    for (number, read) in zip(numbers, back.dropFirst(texts.count)) { #expect((read as? NSNumber)?.doubleValue == number) }
+    for (number, read) in zip(numbers, back.dropFirst(texts.count)) {
+      #expect((read as? NSNumber)?.doubleValue == number)
+    }
     #expect((back.last as? NSNumber)?.intValue == .min)
   }
 
   @Test func whatJSONDoesNotHaveIsNull() {
-    #expect(JSONOutput.array([.number(.nan), .number(.infinity), JSONOutput(nil as String?)]).compact == "[null, null, null]")
+    #expect(
+      JSONOutput.array([.number(.nan), .number(.infinity), JSONOutput(nil as String?)]).compact == "[null, null, null]")
   }
 }

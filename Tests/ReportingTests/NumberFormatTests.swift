@@ -20,10 +20,12 @@ import Testing
     #expect(NumberFormat.grouped(.min) == "-9,223,372,036,854,775,808")
   }
 
-  @Test(arguments: [
-    (0, "0 µs"), (0.00085, "850 µs"), (0.01234, "12.3 ms"), (0.25, "250 ms"), (0.9996, "1.00 s"), (4.56, "4.56 s"),
-    (59.96, "1 min 00 s"), (200, "3 min 20 s"), (3900, "1 h 05 min"), (-1, "–"), (.infinity, "–"), (1e300, "1000000000 h 00 min"),
-  ] as [(Double, String)])
+  @Test(
+    arguments: [
+      (0, "0 µs"), (0.00085, "850 µs"), (0.01234, "12.3 ms"), (0.25, "250 ms"), (0.9996, "1.00 s"), (4.56, "4.56 s"),
+      (59.96, "1 min 00 s"), (200, "3 min 20 s"), (3900, "1 h 05 min"), (-1, "–"), (.infinity, "–"),
+      (1e300, "1000000000 h 00 min"),
+    ] as [(Double, String)])
   func durations(seconds: Double, text: String) { #expect(NumberFormat.duration(seconds) == text) }
 
   @Test(arguments: [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (39_544_958, "37.7 MiB"), (1 << 40, "1.0 TiB")])

@@ -2,10 +2,11 @@ import Testing
 import VideoPipeline
 
 @Suite struct AxisExpressionTests {
-  @Test(arguments: [
-    ("F*(H/8)*(W/8)", 8 * 16 * 12), ("H/8", 16), ("1 + 2*3", 7), ("(1+2)*3", 9), ("20-5-3", 12), ("64/4/2", 8),
-    ("17%5", 2), ("F - 10", -2), ("2*(F+(W%7))", 26), ("  W ", 96),
-  ] as [(String, Int)])
+  @Test(
+    arguments: [
+      ("F*(H/8)*(W/8)", 8 * 16 * 12), ("H/8", 16), ("1 + 2*3", 7), ("(1+2)*3", 9), ("20-5-3", 12), ("64/4/2", 8),
+      ("17%5", 2), ("F - 10", -2), ("2*(F+(W%7))", 26), ("  W ", 96),
+    ] as [(String, Int)])
   func valuesFollowArithmetic(text: String, expected: Int) throws {
     let expression = try AxisExpression(parsing: text)
     #expect(try expression.value(["F": 8, "H": 128, "W": 96]) == expected)

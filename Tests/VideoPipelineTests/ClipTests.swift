@@ -34,7 +34,8 @@ import VideoPipeline
     let path = folder.file("clip.mp4")
     try TestClip.make(path, frames: 7, rate: "30000/1001")
     let information = try ffmpeg.probe(path)
-    #expect(information == ClipInformation(width: 50, height: 40, rate: try #require(FrameRate(30000, 1001)), frames: 7))
+    #expect(
+      information == ClipInformation(width: 50, height: 40, rate: try #require(FrameRate(30000, 1001)), frames: 7))
   }
 
   /// A telephone's clip says how to turn it, and ffmpeg turns it: the size is that of the pictures, not the file's.
@@ -48,7 +49,8 @@ import VideoPipeline
   }
 
   @Test(arguments: [
-    "-i.mp4", "-y", "a b.mp4", "it's.mp4", "$(touch x).mp4", "a:b.mp4", "http:x.mp4", "pipe:0", "concat:a|b.mp4", "%03d.mp4",
+    "-i.mp4", "-y", "a b.mp4", "it's.mp4", "$(touch x).mp4", "a:b.mp4", "http:x.mp4", "pipe:0", "concat:a|b.mp4",
+    "%03d.mp4",
     "ü\u{301}.mp4", "new\nline.mp4", "--.mp4", "*.mp4", "\"q\".mp4", "back\\slash.mp4", "[0:v].mp4",
   ])
   func anyFileNameReadsAndWrites(name: String) throws {
@@ -136,7 +138,8 @@ import VideoPipeline
 
   /// A playlist would read other files of the machine.
   @Test(arguments: [
-    "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.mp4\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile other.mp4\n",
+    "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.mp4\n#EXT-X-ENDLIST\n",
+    "ffconcat version 1.0\nfile other.mp4\n",
   ])
   func playlistsAreRefused(text: String) throws {
     try TestClip.make(folder.file("other.mp4"))

@@ -103,7 +103,8 @@ import VideoPipeline
   @Test func aNameGivenTwiceIsRefused() throws {
     let array = try Tensor([1, 2] as [Float], shape: [2])
     var bytes = try Npz.encode([("a", array), ("b", array)])
-    for position in bytes.indices where bytes[position] == UInt8(ascii: "b") && bytes[position + 1] == UInt8(ascii: ".") {
+    for position in bytes.indices where bytes[position] == UInt8(ascii: "b") && bytes[position + 1] == UInt8(ascii: ".")
+    {
       bytes[position] = UInt8(ascii: "a")
     }
     let error = #expect(throws: NpzError.self) { try Npz.read(bytes, file: "twice") }

@@ -3,9 +3,14 @@ import Foundation
 /// Clips made by ffmpeg itself, and bytes read back by it: independent of what is tested.
 enum TestClip {
   /// A moving test picture, H.264.
-  static func make(_ path: String, size: String = "50x40", frames: Int = 6, rate: String = "10", options: [String] = []) throws {
+  static func make(_ path: String, size: String = "50x40", frames: Int = 6, rate: String = "10", options: [String] = [])
+    throws
+  {
     try run(
-      ["-f", "lavfi", "-i", "testsrc=size=\(size):rate=\(rate)", "-frames:v", "\(frames)", "-c:v", "libx264", "-crf", "10"]
+      [
+        "-f", "lavfi", "-i", "testsrc=size=\(size):rate=\(rate)", "-frames:v", "\(frames)", "-c:v", "libx264", "-crf",
+        "10",
+      ]
         + options + ["-pix_fmt", "yuv420p", "file:" + path])
   }
 

@@ -1,5 +1,5 @@
-/// Capitals, digits and some signs of 5×7 dots, for the labels of pictures. Small letters are drawn as capitals, what is
-/// not in the table as a box.
+/// Capitals, digits and some signs of 5×7 dots, for the labels of pictures. Small letters are drawn as capitals, what
+/// is not in the table as a box.
 enum BitmapFont {
   static let width = 5
   static let height = 7

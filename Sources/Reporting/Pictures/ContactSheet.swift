@@ -46,7 +46,8 @@ public struct ContactSheet: Sendable {
 
     sheet.draw(title, x: Self.gap, y: Self.gap, scale: font, grey: Self.ink)
     for (index, column) in columns.enumerated() {
-      sheet.draw(fitting(column), x: Self.gap + index * cellWidth, y: Self.gap + lineHeight, scale: font, grey: Self.ink)
+      sheet.draw(
+        fitting(column), x: Self.gap + index * cellWidth, y: Self.gap + lineHeight, scale: font, grey: Self.ink)
     }
     var y = Self.gap + 2 * lineHeight
     for row in rows {

@@ -4,7 +4,9 @@ enum DisplayWidth {
 
   static func of(_ character: Character) -> Int {
     guard let first = character.unicodeScalars.first else { return 0 }
-    if character.unicodeScalars.contains(where: { $0.properties.isEmojiPresentation || $0.value == 0xFE0F }) { return 2 }
+    if character.unicodeScalars.contains(where: { $0.properties.isEmojiPresentation || $0.value == 0xFE0F }) {
+      return 2
+    }
     switch first.properties.generalCategory {
     case .control, .nonspacingMark, .enclosingMark, .format: return 0
     default: return wide.contains { $0.contains(first.value) } ? 2 : 1

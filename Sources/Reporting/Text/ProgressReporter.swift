@@ -106,7 +106,8 @@ public final class ProgressReporter: Sendable {
       guard force || now - state.lastShown >= Self.barInterval else { return }
       state.lastShown = now
       state.barIsShown = true
-      write("\r" + DisplayWidth.cut(bar(state, now), to: max(10, (terminal.width ?? 80) - 1), middle: false) + "\u{1B}[K")
+      write(
+        "\r" + DisplayWidth.cut(bar(state, now), to: max(10, (terminal.width ?? 80) - 1), middle: false) + "\u{1B}[K")
     }
   }
 

@@ -1,5 +1,5 @@
-/// A table of plain text with aligned columns. On a terminal it keeps to the width: the columns that may be cut give way,
-/// the widest first.
+/// A table of plain text with aligned columns. On a terminal it keeps to the width: the columns that may be cut give
+/// way, the widest first.
 public struct TextTable: Sendable {
   public struct Column: Sendable {
     public enum Alignment: Sendable { case left, right }
@@ -55,7 +55,8 @@ public struct TextTable: Sendable {
   public func rendered(for terminal: Terminal = .plain) -> String {
     let widths = widths(for: terminal.width)
     let titles = columns.map { Cell($0.title, style: .bold) }
-    let rule = TextStyle.dim.apply(to: widths.map { String(repeating: "─", count: $0) }.joined(separator: "  "), on: terminal)
+    let rule = TextStyle.dim.apply(
+      to: widths.map { String(repeating: "─", count: $0) }.joined(separator: "  "), on: terminal)
     var lines = [line(titles, widths, terminal), rule]
     for (index, row) in rows.enumerated() {
       if rules.contains(index), index > 0 { lines.append(rule) }

@@ -14,7 +14,9 @@ extension Adapter {
 
   private static func read(_ document: YAMLValue) throws(YAMLSchemaError) -> Adapter {
     let keys = try document.object(
-      required: ["schema", "name", "description", "inputs", "outputs", "axes", "segments", "sampler", "pixels", "defaults"],
+      required: [
+        "schema", "name", "description", "inputs", "outputs", "axes", "segments", "sampler", "pixels", "defaults",
+      ],
       optional: ["conditions"])
     func value(_ key: String) throws(YAMLSchemaError) -> YAMLValue {
       guard let value = keys[key] else { throw document.failure("the key '\(key)' is missing") }

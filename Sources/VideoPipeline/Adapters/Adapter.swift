@@ -1,8 +1,8 @@
 import OnnxRuntime
 import SparseAttention
 
-/// What is known of a model family: how to recognise it, what its inputs mean, how its tokens are ordered, and how it is
-/// sampled. Data, read from `Adapters/*.yaml`; the schema is in `Adapters/README.md`.
+/// What is known of a model family: how to recognise it, what its inputs mean, how its tokens are ordered, and how it
+/// is sampled. Data, read from `Adapters/*.yaml`; the schema is in `Adapters/README.md`.
 public struct Adapter: Equatable, Sendable {
   public static let schema = "isa-patch/adapter/1"
 

@@ -24,8 +24,8 @@ public struct AdapterLibrary: Sendable {
     self.init(adapters: adapters, folder: folder)
   }
 
-  /// The adapters of the folder that `ISA_ADAPTERS` names, else of `Adapters` in the package that the executable was built
-  /// in, else of `share/isa-patch/adapters` beside the executable's `bin`. Without any, an empty library.
+  /// The adapters of the folder that `ISA_ADAPTERS` names, else of `Adapters` in the package that the executable was
+  /// built in, else of `share/isa-patch/adapters` beside the executable's `bin`. Without any, an empty library.
   public static func find(
     environment: [String: String] = ProcessInfo.processInfo.environment, executable: String? = ownExecutable
   ) throws(AdapterError) -> AdapterLibrary {

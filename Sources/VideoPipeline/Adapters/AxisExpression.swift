@@ -1,5 +1,6 @@
-/// A length as an adapter writes it, over the names of the model's dimensions: integers, names, `+ - * / %` and brackets,
-/// such as `F*(H/8)*(W/8)`. A division has to come out even: a size that does not fit the model is an error, not a guess.
+/// A length as an adapter writes it, over the names of the model's dimensions: integers, names, `+ - * / %` and
+/// brackets, such as `F*(H/8)*(W/8)`. A division has to come out even: a size that does not fit the model is an
+/// error, not a guess.
 public indirect enum AxisExpression: Equatable, Sendable {
   case integer(Int)
   case name(String)
@@ -82,7 +83,9 @@ public indirect enum AxisExpression: Equatable, Sendable {
   ) -> String {
     let text = text(division: division, replacement)
     // Brackets around every product under a product keep a division where it was written.
-    if case .binary(let op, _, _) = self, op.binds < parent.binds || op.binds == parent.binds && (onRight || op != parent) {
+    if case .binary(let op, _, _) = self,
+      op.binds < parent.binds || op.binds == parent.binds && (onRight || op != parent)
+    {
       return "(\(text))"
     }
     return text

@@ -1,7 +1,7 @@
 import OnnxRuntime
 
-/// Inputs and outputs of a graph, as plain values: what a model is recognised by. Inputs that have an initializer, which a
-/// caller may leave out, do not belong here.
+/// Inputs and outputs of a graph, as plain values: what a model is recognised by. Inputs that have an initializer,
+/// which a caller may leave out, do not belong here.
 public struct ModelInterface: Equatable, Sendable {
   public var inputs: [Port]
   public var outputs: [Port]

@@ -39,7 +39,8 @@ final class ByteSource {
       let result = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, initialized in
         while initialized < wanted {
           let n = pread(
-            descriptor, buffer.baseAddress?.advanced(by: initialized), wanted - initialized, off_t(offset + initialized))
+            descriptor, buffer.baseAddress?.advanced(by: initialized), wanted - initialized, off_t(offset + initialized)
+          )
           if n < 0, errno == EINTR { continue }
           if n <= 0 { break }
           initialized += n

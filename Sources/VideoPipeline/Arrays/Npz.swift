@@ -2,8 +2,8 @@ import OnnxRuntime
 
 /// `.npz` files: named arrays in a zip archive, as numpy's `savez` and `savez_compressed` write them.
 ///
-/// Reading trusts nothing: every offset, size and count is checked against the file, and a member can claim no more bytes
-/// than a deflate stream of its length can hold.
+/// Reading trusts nothing: every offset, size and count is checked against the file, and a member can claim no more
+/// bytes than a deflate stream of its length can hold.
 public enum Npz {
   /// - Parameter limit: most bytes that all arrays together may take.
   public static func read(_ path: String, limit: Int = 8 << 30) throws(NpzError) -> [String: Tensor] {

@@ -110,11 +110,14 @@ enum ZipDirectory {
     }
     guard flags & 1 == 0 else { throw .unsupported("encryption") }
     guard method == 0 || method == 8 else { throw .unsupported("compression method \(method)") }
-    guard offset <= dataEnd, compressedSize <= dataEnd - offset else { throw .damaged("'\(name)' lies outside the file") }
+    guard offset <= dataEnd, compressedSize <= dataEnd - offset else {
+      throw .damaged("'\(name)' lies outside the file")
+    }
     let fits = method == 0 ? size == compressedSize : size / Deflate.largestRatio <= compressedSize
     guard fits else { throw .damaged("'\(name)' claims more bytes than it has") }
     return Member(
-      name: name, deflated: method == 8, crc: UInt32(truncatingIfNeeded: crc), compressedSize: compressedSize, size: size,
+      name: name, deflated: method == 8, crc: UInt32(truncatingIfNeeded: crc), compressedSize: compressedSize,
+      size: size,
       headerOffset: offset)
   }
 }

@@ -1,5 +1,5 @@
-/// Writes a zip archive into memory. Records that exceed 32 bits get zip64 fields; the date is fixed, so that equal arrays
-/// give equal files.
+/// Writes a zip archive into memory. Records that exceed 32 bits get zip64 fields; the date is fixed, so that equal
+/// arrays give equal files.
 struct ZipWriter {
   private var bytes: [UInt8] = []
   private var directory: [UInt8] = []
@@ -29,7 +29,9 @@ struct ZipWriter {
       guard wide else { return }
       LittleEndian.append(1, 2, to: &record)
       LittleEndian.append(withOffset ? 24 : 16, 2, to: &record)
-      for value in [content.count, data.count] + (withOffset ? [offset] : []) { LittleEndian.append(value, 8, to: &record) }
+      for value in [content.count, data.count] + (withOffset ? [offset] : []) {
+        LittleEndian.append(value, 8, to: &record)
+      }
     }
 
     LittleEndian.append(0x0403_4B50, 4, to: &bytes)

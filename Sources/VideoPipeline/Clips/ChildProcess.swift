@@ -131,8 +131,8 @@ private final class Channel {
     closeTheirs()
   }
 
-  /// Sockets rather than pipes: a program that ends early then gives an error here and no signal, and no other child that
-  /// is started at the same time can inherit them.
+  /// Sockets rather than pipes: a program that ends early then gives an error here and no signal, and no other child
+  /// that is started at the same time can inherit them.
   static func socket() -> Channel? {
     var ends: [Int32] = [-1, -1]
     let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)

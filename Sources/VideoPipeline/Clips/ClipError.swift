@@ -22,7 +22,8 @@ public enum ClipError: Error, Equatable, Sendable {
     case .tooShort(let path, let frames, let needed):
       "\(path) has \(frames) frames but \(needed) are needed; give a longer clip or fewer --frames."
     case .tooSmall(let path, let width, let height, let neededWidth, let neededHeight):
-      "\(path) is \(width)x\(height), smaller than \(neededWidth)x\(neededHeight); give a larger clip or a smaller --size."
+      "\(path) is \(width)x\(height), smaller than \(neededWidth)x\(neededHeight); "
+        + "give a larger clip or a smaller --size."
     case .tooLarge(let path, let width, let height):
       "\(path) is \(width)x\(height), more than \(FFmpeg.maximumPixels) pixels, the limit; scale it down first."
     case .badRequest(let what): "\(what)."

@@ -1,51 +1,39 @@
 import Foundation
 
-/// What a clip's file says of itself.
-public struct ClipInformation: Equatable, Sendable {
-  public var width: Int
-  public var height: Int
-  public var rate: FrameRate
-  /// nil where the file does not say.
-  public var frames: Int?
-
-  public init(width: Int, height: Int, rate: FrameRate, frames: Int?) {
-    self.width = width
-    self.height = height
-    self.rate = rate
-    self.frames = frames
-  }
-}
-
 extension FFmpeg {
   /// - Throws: `.noSuchFile`, `.doesNotDecode`, `.tooLarge`.
   public func probe(_ path: String) throws(ClipError) -> ClipInformation {
     try Self.checkFile(path)
     let entries = "stream=width,height,avg_frame_rate,r_frame_rate,nb_frames"
     let (status, output, errors) = try text(
-      of: ffprobe, ["-v", "error", "-select_streams", "V:0", "-show_entries", entries, "-of", "json"] + Self.input(path))
+      of: ffprobe,
+      ["-v", "error", "-select_streams", "V:0", "-show_entries", entries, "-of", "json"] + Self.input(path))
     guard status == 0 else { throw .doesNotDecode(path, reason: Self.reason(errors, "ffprobe failed")) }
-    guard let stream = (try? JSONDecoder().decode(Probe.self, from: Data(output.utf8)))?.streams?.first,
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    guard let stream = (try? decoder.decode(Probe.self, from: Data(output.utf8)))?.streams?.first,
       let width = stream.width, let height = stream.height, width > 0, height > 0
     else { throw .doesNotDecode(path, reason: "it holds no video") }
     let (pixels, overflow) = width.multipliedReportingOverflow(by: height)
     guard !overflow, pixels <= Self.maximumPixels else { throw .tooLarge(path, width: width, height: height) }
-    let rates = [stream.avg_frame_rate, stream.r_frame_rate].compactMap { $0.flatMap { FrameRate($0) } }
+    let rates = [stream.avgFrameRate, stream.rFrameRate].compactMap { $0.flatMap { FrameRate($0) } }
     return ClipInformation(
-      width: width, height: height, rate: rates.first ?? .default, frames: stream.nb_frames.flatMap { Int($0) })
+      width: width, height: height, rate: rates.first ?? .default, frames: stream.nbFrames.flatMap { Int($0) })
   }
 
   private struct Probe: Decodable {
     struct Stream: Decodable {
       var width: Int?
       var height: Int?
-      var avg_frame_rate: String?
-      var r_frame_rate: String?
-      var nb_frames: String?
+      var avgFrameRate: String?
+      var rFrameRate: String?
+      var nbFrames: String?
     }
     var streams: [Stream]?
   }
 
-  /// The first `frames` frames, cropped around the centre without scaling: rows (height − H)/2 …, columns (width − W)/2 ….
+  /// The first `frames` frames, cropped around the centre without scaling: rows (height − H)/2 …, columns (width −
+  /// W)/2 ….
   /// - Throws: `.tooShort`, `.tooSmall`, and what `probe` throws.
   public func decode(_ path: String, frames: Int, width: Int, height: Int) throws(ClipError) -> Video {
     guard (1...Self.maximumFrames).contains(frames) else {

@@ -1,7 +1,7 @@
 import Foundation
 
-/// The ffmpeg programs of this machine. Clips come from strangers: no shell, files and pipes only, container formats that
-/// refer to no other files, limits on size and frames, and names that cannot be taken for options.
+/// The ffmpeg programs of this machine. Clips come from strangers: no shell, files and pipes only, container formats
+/// that refer to no other files, limits on size and frames, and names that cannot be taken for options.
 public struct FFmpeg: Equatable, Sendable {
   public let ffmpeg: String
   public let ffprobe: String
@@ -12,7 +12,8 @@ public struct FFmpeg: Equatable, Sendable {
   public static let maximumFrames = 4096
 
   /// No playlists: hls, concat and dash files name further files.
-  static let formats = "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,ivf,flv,ogg,asf,nut,gif,apng,yuv4mpegpipe,mxf"
+  static let formats =
+    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,h264,hevc,ivf,flv,ogg,asf,nut,gif,apng,yuv4mpegpipe,mxf"
 
   public init(ffmpeg: String, ffprobe: String) {
     self.ffmpeg = ffmpeg
@@ -73,7 +74,8 @@ public struct FFmpeg: Equatable, Sendable {
     let line = errors.split(whereSeparator: \.isNewline).last.map(String.init) ?? otherwise
     let text = line.replacingOccurrences(of: #"^\[[^\]]*\] *"#, with: "", options: .regularExpression)
     let shown = text.unicodeScalars.filter { !$0.properties.generalCategory.isControl }
-    return String(String(String.UnicodeScalarView(shown)).prefix(200)).trimmingCharacters(in: CharacterSet(charactersIn: " ."))
+    return String(String(String.UnicodeScalarView(shown)).prefix(200)).trimmingCharacters(
+      in: CharacterSet(charactersIn: " ."))
   }
 }
 

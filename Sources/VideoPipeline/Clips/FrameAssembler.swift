@@ -46,15 +46,25 @@ package struct FrameAssembler {
   private mutating func takeHeader(_ byte: UInt8) {
     header.append(byte)
     let isSpace = [0x20, 0x0A, 0x0D, 0x09].contains(byte)
-    guard header.count <= 64 else { return state = .malformed }
+    guard header.count <= 64 else {
+      state = .malformed
+      return
+    }
     let words = String(decoding: header, as: UTF8.self).split(whereSeparator: \.isWhitespace)
     guard isSpace, words.count == 4 else { return }
     header = []
     guard words[0] == "P6", words[3] == "255", let w = Int(words[1]), let h = Int(words[2]), w > 0, h > 0 else {
-      return state = .malformed
+      state = .malformed
+      return
     }
-    guard w >= width, h >= height else { return state = .tooSmall(width: w, height: h) }
-    guard w <= FFmpeg.maximumPixels / h else { return state = .tooLarge(width: w, height: h) }
+    guard w >= width, h >= height else {
+      state = .tooSmall(width: w, height: h)
+      return
+    }
+    guard w <= FFmpeg.maximumPixels / h else {
+      state = .tooLarge(width: w, height: h)
+      return
+    }
     size = (w, h)
     picture.reserveCapacity(3 * w * h)
   }

@@ -1,7 +1,8 @@
 import Glibc
 
-/// SSIM of Wang et al. (2004): an 11×11 Gaussian window of σ 1.5, K₁ 0.01, K₂ 0.03, range 2, population covariance, mean
-/// over the positions where the window lies inside. Pictures smaller than the window get the largest odd one that fits.
+/// SSIM of Wang et al. (2004): an 11×11 Gaussian window of σ 1.5, K₁ 0.01, K₂ 0.03, range 2, population covariance,
+/// mean over the positions where the window lies inside. Pictures smaller than the window get the largest odd one
+/// that fits.
 struct StructuralSimilarity {
   let height: Int
   let width: Int

@@ -87,7 +87,9 @@ public struct EditRun: Sendable {
       let output = try model(call)
       seconds.append((ContinuousClock.now - start) / .seconds(1))
       return try velocity(output, of: call)
-    } progress: { progress($0, seconds.last ?? 0) }
+    } progress: {
+      progress($0, seconds.last ?? 0)
+    }
     let values = match.adapter.pixels.video(x)
     guard
       let video = Video(
