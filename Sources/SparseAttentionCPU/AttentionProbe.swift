@@ -23,7 +23,7 @@ public struct ProbeResult: Sendable, Equatable {
 extension AttentionCPU {
   /// How many query blocks a problem has.
   public static func queryBlockCount(_ problem: AttentionProblem) throws(AttentionError) -> Int {
-    try TokenBlocks(
+    try BlockLayout(
       side: "query", segments: problem.querySegments, total: problem.queries, size: problem.blockQ, tile: problem.tile
     ).count
   }

@@ -11,7 +11,7 @@ final class AttentionRun {
   let shape: Shape
   let kernels: isa_kernels
   let needs: Needs
-  let queryBlocks, keyBlocks: TokenBlocks
+  let queryBlocks, keyBlocks: BlockLayout
   let batches: [BatchPlan]
   /// For each head, whether its policy needs the tables.
   let gapHeads, secondHeads: [Bool]
@@ -40,10 +40,10 @@ final class AttentionRun {
     self.needs = needs
     // What is dense needs no order: neighbours in memory stay neighbours.
     let plain = !needs.coarse
-    queryBlocks = try TokenBlocks(
+    queryBlocks = try BlockLayout(
       side: "query", segments: problem.querySegments, total: problem.queries, size: problem.blockQ,
       tile: problem.tile, plain: plain)
-    keyBlocks = try TokenBlocks(
+    keyBlocks = try BlockLayout(
       side: "key", segments: problem.keySegments, total: problem.keys, size: problem.blockK, tile: problem.tile,
       plain: plain)
     shape = Shape(

@@ -12,7 +12,7 @@ struct BatchPlan {
   /// How many blocks make a query block's sharpness.
   var sharpest: Int
 
-  init(_ shape: Shape, _ blocks: TokenBlocks, _ keys: BatchKeys) {
+  init(_ shape: Shape, _ blocks: BlockLayout, _ keys: BatchKeys) {
     self.keys = keys
     let n = blocks.count
     logSizes = Array(repeating: -.infinity, count: shape.paddedK)

@@ -28,7 +28,7 @@ extension KernelRow: CustomTestStringConvertible {
     for b in 0..<p.batch {
       for h in 0..<p.heads {
         let selection = try p.select(b, h, kernel)
-        let error = Problem.error(result.output[b][h], p.reference(b, h).output(selection))
+        let error = try Problem.error(result.output[b][h], p.reference(b, h).output(selection))
         #expect(error <= bound(p, kernel), "\(kernel.name) head \(h) of size \(p.headSize), \(p.valueSize)")
         #expect(zip(result.statistics[b][h], selection.statistics).allSatisfy { abs($0 - $1) < 1e-6 })
       }

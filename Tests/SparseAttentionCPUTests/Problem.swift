@@ -196,10 +196,10 @@ final class Problem: @unchecked Sendable {
     return try #require(s)
   }
 
-  func reference(_ b: Int, _ h: Int) -> Reference {
+  func reference(_ b: Int, _ h: Int) -> Oracle {
     let g = h / (heads / kvHeads)
     func double(_ x: [[Float]]) -> [[Double]] { x.map { $0.map(Double.init) } }
-    return Reference(
+    return Oracle(
       queries: double(q[b][h]), keys: double(k[b][g]), values: double(v[b][g]), policy: policies[h],
       querySegments: querySegments, keySegments: keySegments, scale: Double(scaled), blockQ: blockQ, blockK: blockK,
       tile: tile, mask: mask.map { $0[b % $0.count] })

@@ -65,7 +65,7 @@ private final class Reach {
     let selection = try p.select(0, 0)
     var reference = p.reference(0, 0)
     // The last query block and one in the middle are enough.
-    let blocks = reference.queryBlocks
+    let blocks = try reference.queryBlocks()
     let tokens = blocks[blocks.count - 1].tokens + blocks[30].tokens
     reference.queries = tokens.map { reference.queries[$0] }
     reference.querySegments = [
@@ -74,6 +74,6 @@ private final class Reach {
     var some = selection
     some.full = [selection.full[blocks.count - 1], selection.full[30]]
     some.exact = [selection.exact[blocks.count - 1], selection.exact[30]]
-    #expect(Problem.error(tokens.map { result.output[0][0][$0] }, reference.output(some)) < 2e-6)
+    #expect(try Problem.error(tokens.map { result.output[0][0][$0] }, reference.output(some)) < 2e-6)
   }
 }

@@ -1,19 +1,19 @@
-import SparseAttention
-
 /// One side's tokens in the order of its tiles, cut into blocks.
-struct TokenBlocks {
+public struct BlockLayout: Equatable, Sendable {
   /// For each place, the token that stands there.
-  var tokens: [Int32]
+  public private(set) var tokens: [Int32]
   /// Where each block begins; one more than there are blocks.
-  var starts: [Int]
-  var kinds: [SegmentKind]
+  public private(set) var starts: [Int]
+  public private(set) var kinds: [SegmentKind]
 
-  var count: Int { kinds.count }
-  func size(_ block: Int) -> Int { starts[block + 1] - starts[block] }
+  /// Blocks.
+  public var count: Int { kinds.count }
+  /// Tokens of a block.
+  public func size(_ block: Int) -> Int { starts[block + 1] - starts[block] }
 
   /// Whole tiles come first, each a block; then the smaller ones at the far edges, in the same order.
   /// With `plain`, the segments are checked but neither ordered nor cut by.
-  init(
+  public init(
     side: String, segments: [Segment], total: Int, size: Int, tile: Grid?, plain: Bool = false
   ) throws(AttentionError) {
     var sum = 0
@@ -24,7 +24,7 @@ struct TokenBlocks {
       sum += segment.length
     }
     guard sum == total else { throw .segmentsDoNotAddUp(side: side, sum: sum, tokens: total) }
-    if tile != nil { try TokenBlocks.checkGrids(side, segments) }
+    if tile != nil { try BlockLayout.checkGrids(side, segments) }
     let tile = plain ? nil : tile
     let segments = plain ? [Segment(.target, length: total)] : segments
     tokens = []
@@ -79,32 +79,6 @@ struct TokenBlocks {
           }
         }
       }
-    }
-  }
-}
-
-/// The keys of one batch entry that are not masked, block by block.
-struct BatchKeys {
-  /// [blocks × block size]: the tokens of a block's keys come first.
-  var tokens: [Int32]
-  /// Keys of each block.
-  var sizes: [Int32]
-  var total: Int
-
-  init(_ blocks: TokenBlocks, blockSize: Int, mask: UnsafePointer<UInt8>?) {
-    tokens = Array(repeating: 0, count: blocks.count * blockSize)
-    sizes = Array(repeating: 0, count: blocks.count)
-    total = 0
-    for block in 0..<blocks.count {
-      var n = 0
-      for place in blocks.starts[block]..<blocks.starts[block + 1] {
-        let token = blocks.tokens[place]
-        if let mask, mask[Int(token)] == 0 { continue }
-        tokens[block * blockSize + n] = token
-        n += 1
-      }
-      sizes[block] = Int32(truncatingIfNeeded: n)
-      total += n
     }
   }
 }
