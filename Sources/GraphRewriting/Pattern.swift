@@ -9,10 +9,17 @@ public indirect enum Pattern: Sendable {
   case value(String)
   /// A value that is the same number in every run, captured: a constant, or what shape arithmetic folds to one.
   case number(String)
-  /// The first operator of the list that fits, with its inputs in order; `captured` names the node.
-  case node(ops: [Operator], inputs: [Pattern], commutative: Bool, captured: String?)
+  /// An operator with its inputs in order; `capture` names the node. Further inputs of the node are not looked at.
+  case node(ops: [Operator], inputs: [Pattern], commutative: Bool, capture: String?)
   /// The first alternative that fits; its tag is recorded under `group`.
   case alternatives(group: String, [Alternative])
+  /// Any number of steps, each around the next, then `end`. A step is a pattern in which `.rest` stands for what is
+  /// inside; the steps are recorded under `group`, outermost first.
+  case chain(group: String, steps: [Alternative], end: Pattern)
+  /// What a step of a chain stands around.
+  case rest
+  /// Nothing: an optional input that is left out.
+  case absent
 
   public struct Alternative: Sendable {
     public var tag: String
@@ -34,48 +41,29 @@ public indirect enum Pattern: Sendable {
       self.type = type
     }
 
+    public init(of node: Node) {
+      self.init(node.opType, domain: node.domain == "ai.onnx" ? "" : node.domain)
+    }
+
     public var description: String { domain.isEmpty ? type : "\(domain).\(type)" }
   }
 }
 
 extension Pattern {
   /// One operator of ai.onnx.
-  public static func op(_ type: String, _ inputs: Pattern..., commutative: Bool = false, as name: String? = nil)
-    -> Pattern
-  {
-    .node(ops: [Operator(type)], inputs: inputs, commutative: commutative, captured: name)
+  public static func op(
+    _ type: String, _ inputs: Pattern..., commutative: Bool = false, as capture: String? = nil
+  ) -> Pattern {
+    .node(ops: [Operator(type)], inputs: inputs, commutative: commutative, capture: capture)
   }
 
-  /// `op` around a pattern, or the pattern alone.
-  public static func optional(_ group: String, _ alternatives: [Alternative], else pattern: Pattern) -> Pattern {
-    .alternatives(group: group, alternatives + [Alternative("none", pattern)])
+  /// One of several operators of ai.onnx.
+  public static func anyOp(_ types: [String], _ inputs: Pattern..., as capture: String? = nil) -> Pattern {
+    .node(ops: types.map { Operator($0) }, inputs: inputs, commutative: false, capture: capture)
   }
-}
 
-/// What a pattern bound.
-public struct Match: Sendable {
-  /// Captured values.
-  public var values: [String: String] = [:]
-  /// Captured numbers.
-  public var numbers: [String: Double] = [:]
-  /// Captured nodes.
-  public var nodes: [String: Node] = [:]
-  /// Group → tag of the alternative that fitted.
-  public var tags: [String: String] = [:]
-  /// Every node that the pattern went through, in the order of matching.
-  public var used: [Node] = []
-
-  public init() {}
-}
-
-/// Where the best attempt at a pattern stopped, for people.
-public struct NearMiss: Hashable, Sendable {
-  /// Nodes that had fitted.
-  public var depth: Int
-  /// The value that did not.
-  public var value: String
-  public var expected: String
-  public var found: String
-
-  public var message: String { "at \(value) a \(expected) was expected, but there is \(found)" }
+  /// One operator of com.microsoft.
+  public static func microsoft(_ type: String, _ inputs: Pattern..., as capture: String? = nil) -> Pattern {
+    .node(ops: [Operator(type, domain: "com.microsoft")], inputs: inputs, commutative: false, capture: capture)
+  }
 }

@@ -1,0 +1,65 @@
+import GraphRewriting
+
+/// Attention in primitives, as exporters decompose it:
+///
+///     MatMul(q, kᵀ) → scale? → mask? → Cast? → Softmax → NaN guard? → Cast? → MatMul(·, v)
+///
+/// Scales on q and k stand further up and are found with the layouts.
+enum DecomposedPattern {
+  static let pattern = Pattern.alternatives(
+    group: "second product",
+    [
+      .init("MatMul", .op("MatMul", probabilities, .value("v"), as: "second")),
+      .init("FusedMatMul", .microsoft("FusedMatMul", probabilities, .value("v"), as: "second")),
+      .init("Gemm", .op("Gemm", probabilities, .value("v"), .absent, as: "second")),
+      .init("Einsum", .op("Einsum", probabilities, .value("v"), as: "second")),
+    ])
+
+  static let probabilities = Pattern.chain(
+    group: "probabilities",
+    steps: [
+      .init("Cast", .op("Cast", .rest)),
+      .init("Identity", .op("Identity", .rest)),
+      .init("Dropout", .op("Dropout", .rest)),
+      .init("NaN guard", .op("Where", .op("IsNaN", .value("guarded")), .number("fill"), .rest)),
+    ],
+    end: softmax)
+
+  static let softmax = Pattern.alternatives(
+    group: "softmax",
+    [
+      .init("Softmax", .op("Softmax", scores, as: "softmax")),
+      // exp(x − max x) / Σ exp(x − max x)
+      .init(
+        "Exp and ReduceSum",
+        .op(
+          "Div", .op("Exp", .op("Sub", scores, .op("ReduceMax", .value("maximum of"), as: "maximum")), as: "exponential"),
+          .op("ReduceSum", .value("sum of"), as: "sum"), as: "softmax")),
+      // exp(x − log Σ exp x)
+      .init(
+        "ReduceLogSumExp",
+        .op("Exp", .op("Sub", scores, .op("ReduceLogSumExp", .value("sum of"), as: "sum")), as: "softmax")),
+    ])
+
+  static let scores = Pattern.chain(
+    group: "scores",
+    steps: [
+      .init("scale by Mul", .op("Mul", .rest, .number("factor"), commutative: true)),
+      .init("scale by Div", .op("Div", .rest, .number("factor"))),
+      .init("mask by Add", .op("Add", .rest, .value("mask"), commutative: true)),
+      .init("mask by Where", .op("Where", .value("mask"), .rest, .number("fill"))),
+      .init("mask by Where, hiding", .op("Where", .value("mask"), .number("fill"), .rest)),
+      .init("Cast", .op("Cast", .rest)),
+      .init("Identity", .op("Identity", .rest)),
+    ],
+    end: firstProduct)
+
+  static let firstProduct = Pattern.alternatives(
+    group: "first product",
+    [
+      .init("MatMul", .op("MatMul", .value("q"), .value("k"), as: "first")),
+      .init("FusedMatMul", .microsoft("FusedMatMul", .value("q"), .value("k"), as: "first")),
+      .init("Gemm", .op("Gemm", .value("q"), .value("k"), .absent, as: "first")),
+      .init("Einsum", .op("Einsum", .value("q"), .value("k"), as: "first")),
+    ])
+}

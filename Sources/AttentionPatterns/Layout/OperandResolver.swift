@@ -1,0 +1,113 @@
+import ONNXGraph
+
+/// Decides from where the operator reads q, k and v and what it writes: as far from the core as only data moves.
+struct OperandResolver {
+  let walker: LayoutWalker
+  var axes: OperandAxes
+
+  struct Resolved {
+    var query: Attention.Operand
+    var key: Attention.Operand
+    var value: Attention.Operand
+    var output: Attention.Operand
+    /// Of the numbers met on q's and k's way.
+    var scale: Double
+    var heads: Dimension?
+    var keyHeads: Dimension?
+    var headSize: Dimension?
+    var batch: Dimension?
+    var queryLength: Dimension?
+    var keyLength: Dimension?
+  }
+
+  mutating func resolve(query: String, key: String, value: String, output: String) -> Resolved? {
+    let q = walker.upstream(from: query, layout: axes.query, table: &axes.table)
+    let k = walker.upstream(from: key, layout: axes.key, table: &axes.table)
+    let v = walker.upstream(from: value, layout: axes.value, table: &axes.table).prefix { $0.scale == 1 }
+    let o = walker.downstream(from: output, layout: axes.output, table: &axes.table)
+    if let undecided = axes.undecided { decide(undecided, q + k + v + o) }
+    if let found = resolved(q, k, Array(v), o) { return found }
+    // Heads that cannot be told from the batch: the operator sees them as batch.
+    guard axes.undecided != nil else { return nil }
+    for path in [\OperandAxes.queryRoles, \.keyRoles, \.valueRoles, \.outputRoles] {
+      axes[keyPath: path].batch += axes[keyPath: path].heads
+      axes[keyPath: path].heads = []
+    }
+    return resolved(Array(q.prefix(1)), Array(k.prefix(1)), Array(v.prefix(1)), Array(o.prefix(1)))
+  }
+
+  private func resolved(
+    _ q: [LayoutWalker.Stage], _ k: [LayoutWalker.Stage], _ v: [LayoutWalker.Stage], _ o: [LayoutWalker.Stage]
+  ) -> Resolved? {
+    guard let query = source(q, axes.queryRoles), let key = source(k, axes.keyRoles),
+      let value = source(v, axes.valueRoles), let output = target(o, axes.outputRoles)
+    else { return nil }
+    return Resolved(
+      query: query.operand, key: key.operand, value: value.operand, output: output,
+      scale: query.scale * key.scale, heads: length(axes.queryRoles.heads), keyHeads: length(axes.keyRoles.heads),
+      headSize: length(axes.queryRoles.channels), batch: length(axes.queryRoles.batch),
+      queryLength: length(axes.queryRoles.sequence), keyLength: length(axes.keyRoles.sequence))
+  }
+
+  /// False where keys or values stand once for the whole batch.
+  var hasOneBatch: Bool {
+    func atoms(_ roles: AxisRoles) -> [Atom] { axes.table.resolved(roles.batch).filter { !axes.table.isUnit($0) } }
+    let batch = atoms(axes.queryRoles)
+    return atoms(axes.keyRoles) == batch && atoms(axes.valueRoles) == batch
+  }
+
+  private func length(_ atoms: [Atom]) -> Dimension? { axes.table.length(axes.table.resolved(atoms)) }
+
+  private func source(
+    _ stages: [LayoutWalker.Stage], _ roles: AxisRoles
+  ) -> (operand: Attention.Operand, scale: Double)? {
+    for stage in stages.reversed() {
+      guard let layout = axes.table.tensorLayout(stage.layout, roles: roles) else { continue }
+      return (Attention.Operand(value: stage.value, layout: layout), stage.scale)
+    }
+    for stage in stages.reversed() {
+      guard let found = axes.table.permutation(stage.layout, roles: roles) else { continue }
+      return (Attention.Operand(value: stage.value, layout: found.layout, transposition: found.order), stage.scale)
+    }
+    return nil
+  }
+
+  private func target(_ stages: [LayoutWalker.Stage], _ roles: AxisRoles) -> Attention.Operand? {
+    for stage in stages.reversed() {
+      guard let layout = axes.table.tensorLayout(stage.layout, roles: roles) else { continue }
+      return Attention.Operand(value: stage.value, layout: layout)
+    }
+    for stage in stages.reversed() {
+      guard let found = axes.table.permutation(stage.layout, roles: roles) else { continue }
+      // The operator writes one of its layouts, and what follows turns it back.
+      var inverse = found.order
+      for (position, axis) in found.order.enumerated() { inverse[axis] = position }
+      return Attention.Operand(value: stage.value, layout: found.layout, transposition: inverse)
+    }
+    return nil
+  }
+
+  /// Which of batch and heads an axis of three-dimensional products holds.
+  private mutating func decide(_ atom: Atom, _ stages: [LayoutWalker.Stage]) {
+    let parts = axes.table.resolved([atom])
+    var batch = Array(parts.dropLast())
+    var heads = parts.suffix(1)
+    if parts.count == 1 {
+      // Heads lie beside their channels, or on an axis of their own in four dimensions.
+      let channels = axes.table.resolved(axes.queryRoles.channels + axes.keyRoles.channels + axes.valueRoles.channels)
+      let isHeads = stages.contains { stage in
+        let axes = self.axes.table.resolved(stage.layout).axes
+        return axes.count > 3 && axes.first != parts
+          || axes.contains { $0.count == 2 && $0.first == parts.first && channels.contains($0[1]) }
+      }
+      if !isHeads {
+        batch = parts
+        heads = []
+      }
+    }
+    for path in [\OperandAxes.queryRoles, \.keyRoles, \.valueRoles, \.outputRoles] {
+      axes[keyPath: path].batch = batch
+      axes[keyPath: path].heads = Array(heads)
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import ONNXGraph
+import SparseAttention
+
+/// The operator's node for a site, with the few nodes that its inputs and its output need around it.
+struct SiteNode {
+  let view: GraphView
+  let prefix: String
+  let fresh: (String) -> String
+  private(set) var before: [NewNode] = []
+  private(set) var after: [NewNode] = []
+  private(set) var initializers: [Tensor] = []
+
+  init(view: GraphView, prefix: String, fresh: @escaping (String) -> String) {
+    self.view = view
+    self.prefix = prefix
+    self.fresh = fresh
+  }
+
+  mutating func source(_ operand: Attention.Operand) -> String {
+    guard let order = operand.transposition else { return operand.value }
+    return add("Transpose", [operand.value], attributes: ["perm": .ints(order.map(Int64.init))])
+  }
+
+  /// The name that the operator's output gets.
+  mutating func target(_ operand: Attention.Operand) -> String {
+    guard let order = operand.transposition else { return operand.value }
+    let name = fresh("\(prefix).output")
+    after.append(
+      NewNode(
+        "Transpose", name: fresh("\(prefix).Transpose"), inputs: [name], outputs: [operand.value],
+        attributes: ["perm": .ints(order.map(Int64.init))]))
+    return name
+  }
+
+  /// The operator's key mask and bias; "" where there is none.
+  mutating func masks(_ attention: Attention) -> (mask: String, bias: String) {
+    let type = view.elementType(attention.query.value) ?? .float32
+    var bias = ""
+    for mask in attention.masks {
+      var value: String
+      switch mask {
+      case .additive(let name, let factor):
+        value = name
+        if let theirs = view.elementType(name), theirs != type {
+          value = add("Cast", [value], attributes: ["to": .int(Int64(type.rawValue))])
+        }
+        if factor != 1 { value = add("Mul", [value, scalar(factor, type)]) }
+      case .boolean(let name, let hides, let fill):
+        let (kept, hidden) = (scalar(0, type), scalar(fill, type))
+        value = add("Where", hides ? [name, hidden, kept] : [name, kept, hidden])
+      }
+      bias = bias.isEmpty ? value : add("Add", [bias, value])
+    }
+    return ("", bias)
+  }
+
+  static func attributes(_ site: Site, _ attention: Attention, _ policy: SitePolicy) -> [String: AttributeValue] {
+    var attributes: [String: AttributeValue] = [
+      "num_heads": .int(Int64(attention.heads)), "kv_num_heads": .int(Int64(attention.keyHeads)),
+      "scale": .float(Float(attention.scale)), "layout": .string(attention.query.layout.rawValue),
+      "key_layout": .string(attention.key.layout.rawValue), "value_layout": .string(attention.value.layout.rawValue),
+      "output_layout": .string(attention.output.layout.rawValue), "block_q": .int(Int64(policy.blockQ)),
+      "block_k": .int(Int64(policy.blockK)), "compute": .string(policy.compute.rawValue), "site": .string(site.name),
+    ]
+    if let tile = policy.tile {
+      attributes["tile"] = .ints([Int64(tile.frames), Int64(tile.rows), Int64(tile.columns)])
+    }
+    let keys = site.segments.map(\.kind.rawValue)
+    let queries = site.querySegments.map(\.kind.rawValue)
+    if !keys.isEmpty {
+      attributes["key_segment_kinds"] = .strings(keys)
+      attributes["query_segment_kinds"] = .strings(queries)
+      attributes["segment_kinds"] = .string("\(queries.joined(separator: ","));\(keys.joined(separator: ","))")
+    }
+    let rows = policy.points.flatMap { $0.flatMap(\.row) }
+    attributes["policies"] = .tensor(
+      Tensor(name: "policies", dims: [policy.points.count, attention.heads, Policy.rowLength], floats: rows))
+    return attributes
+  }
+
+  /// A scalar constant of a floating-point type, as a node, since functions have no initializers.
+  private mutating func scalar(_ number: Double, _ type: ElementType) -> String {
+    let name = add(
+      "Constant", [], attributes: ["value": .tensor(Tensor(name: "", dims: [], floats: [Float(number)]))])
+    return type == .float32 ? name : add("Cast", [name], attributes: ["to": .int(Int64(type.rawValue))])
+  }
+
+  private mutating func add(
+    _ type: String, _ inputs: [String], attributes: [String: AttributeValue] = [:]
+  ) -> String {
+    let name = fresh("\(prefix).\(type)")
+    before.append(NewNode(type, name: name, inputs: inputs, outputs: [name], attributes: attributes))
+    return name
+  }
+}

@@ -1,0 +1,66 @@
+/// Why a site stays as it is.
+public enum KeptReason: Hashable, Sendable {
+  case causal
+  case quantised
+  case formNotUnderstood(String)
+  case probabilitiesUsedElsewhere(String)
+  case lengthsUnknown(String)
+  case typeNotSupported(String)
+  case headSizeTooLarge(Int)
+  case maskNotSupported(String)
+  case biasNeedsExact
+  case crossAttention
+  case temporalAxis
+  case singleQuery
+  case fewTokens(length: Int, minimum: Int)
+  case notSelected
+  case notInProfile
+
+  /// False where the user may override it with `--only`.
+  public var isForCorrectness: Bool {
+    switch self {
+    case .crossAttention, .temporalAxis, .singleQuery, .fewTokens, .notSelected, .notInProfile: false
+    default: true
+    }
+  }
+
+  /// One sentence.
+  public var sentence: String {
+    switch self {
+    case .causal: "It is causal, which the operator does not do."
+    case .quantised: "Its products are quantised."
+    case .formNotUnderstood(let what): "It is attention of a form that is not understood: \(what)."
+    case .probabilitiesUsedElsewhere(let user): "Its weights are also used by \(user)."
+    case .lengthsUnknown(let what): "The graph does not tell \(what)."
+    case .typeNotSupported(let type): "It computes in \(type)."
+    case .headSizeTooLarge(let size): "Its heads are \(size) wide, and the operator's 256 at most."
+    case .maskNotSupported(let what): "Its mask cannot be taken over: \(what)."
+    case .biasNeedsExact: "It adds a bias to the scores, which only exact attention can."
+    case .crossAttention: "It is cross-attention, which costs little."
+    case .temporalAxis: "It attends over frames alone, which is short."
+    case .singleQuery: "It has one query."
+    case .fewTokens(let length, let minimum): "It has \(length) tokens, fewer than \(minimum)."
+    case .notSelected: "It was not asked for."
+    case .notInProfile: "The profile does not name it."
+    }
+  }
+
+  /// What the user may do.
+  public var hint: String {
+    switch self {
+    case .causal: "Nothing is to be done."
+    case .quantised: "Patch the model before it is quantised."
+    case .formNotUnderstood: "Run inspect --verbose and report the export."
+    case .probabilitiesUsedElsewhere: "Export the model without returning attention weights."
+    case .lengthsUnknown: "Export with shapes, or run onnx's shape inference first."
+    case .typeNotSupported: "Export in float32, float16 or bfloat16."
+    case .headSizeTooLarge: "Nothing is to be done."
+    case .maskNotSupported: "Export without the mask where it hides nothing."
+    case .biasNeedsExact: "Use --mode exact for it."
+    case .crossAttention, .temporalAxis, .singleQuery: "Name it with --only to replace it all the same."
+    case .fewTokens: "Lower --min-tokens, or name it with --only."
+    case .notSelected: "Change --only or --except."
+    case .notInProfile: "Calibrate again with it."
+    }
+  }
+}
