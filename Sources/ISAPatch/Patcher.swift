@@ -1,0 +1,83 @@
+import AttentionPatterns
+import Foundation
+import GraphRewriting
+import ONNXGraph
+import SparseAttention
+import VideoPipeline
+
+/// A model with its sites, ready to be patched in memory as often as is wanted.
+public struct Patcher: Sendable {
+  public let model: Model
+  public let adapter: AdapterMatch?
+  /// Every attention, with its segments and the reason where it cannot be replaced.
+  public let sites: [Site]
+  private let finder: SiteFinder
+
+  /// - Parameters:
+  ///   - segments: as `--segments` gives them; else the adapter's, else what the graph shows.
+  ///   - adapter: by name or file; nil: recognised from the model's inputs.
+  /// - Throws: `ToolError` 65 where the segments do not add up to any site's sequence, 78 where the adapter does not fit.
+  public init(_ model: Model, segments: String? = nil, adapter: String? = nil) throws(ToolError) {
+    self.model = model
+    finder = SiteFinder(model)
+    self.adapter = try ModelAdapter.match(model, named: adapter)
+    var sites = finder.sites()
+    if let segments {
+      let given: GivenSegments
+      do throws(GivenSegments.SyntaxError) { given = try GivenSegments(parsing: segments) } catch {
+        throw ToolError(error.message, .usage)
+      }
+      guard Self.assign(given, to: &sites) > 0 else {
+        let lengths = Set(sites.filter { $0.kind != .cross }.compactMap { $0.keyLength?.description }).sorted()
+        throw ToolError(
+          "The segments add up to \(given.total) tokens, but the sequences of \(model.path) have "
+            + "\(lengths.isEmpty ? "no known length" : lengths.joined(separator: " or ")); correct --segments.",
+          .dataError)
+      }
+    } else if let given = self.adapter.flatMap(ModelAdapter.segments) {
+      _ = Self.assign(given, to: &sites)
+    }
+    self.sites = sites
+  }
+
+  private static func assign(_ given: GivenSegments, to sites: inout [Site]) -> Int {
+    var count = 0
+    for position in sites.indices where sites[position].kind != .cross && given.fit(sites[position].keyLength) {
+      sites[position].segments = given.segments
+      if given.fit(sites[position].queryLength) { sites[position].querySegments = given.segments }
+      count += 1
+    }
+    return count
+  }
+
+  /// The model with the plan's sites replaced.
+  ///
+  /// - Parameter metadata: entries to be recorded.
+  /// - Returns: the file's own bytes where the plan replaces nothing.
+  /// - Throws: `ToolError` 70 where the result is no legal graph: nothing of it is to be used.
+  public func patched(_ plan: PatchPlan, metadata: [(key: String, value: String)] = []) throws(ToolError) -> [UInt8] {
+    let replaceable = Set(sites.filter(\.isReplaceable).map(\.name))
+    let treatments = plan.treatments.filter { replaceable.contains($0.key) }
+    var delta = SiteRewriter.delta(finder, sites: sites, treatments: treatments, statistics: plan.statistics)
+    guard !delta.isEmpty else { return model.withBytes { Array($0) } }
+    delta.metadata = metadata
+    let bytes: [UInt8]
+    let result: Model
+    do throws(ModelError) {
+      bytes = try delta.applied(to: model)
+      result = try Model.load(bytes: bytes, path: model.path)
+    } catch {
+      throw ToolError(error)
+    }
+    if let violation = GraphSpecification.violation(in: result) {
+      throw ToolError("Patching \(model.path) made a graph that is not legal: \(violation)", .softwareBug)
+    }
+    return bytes
+  }
+}
+
+extension ToolError {
+  public init(_ error: ModelError) {
+    self.init(error.message, ExitStatus(rawValue: error.category.exitCode) ?? .softwareBug)
+  }
+}
