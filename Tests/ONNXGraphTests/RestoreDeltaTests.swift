@@ -131,4 +131,18 @@ import Testing
       hash(String(repeating: "a", count: 1_000_000))
         == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
   }
+
+  /// The CPU's instructions and the plain code, for lengths on both sides of the blocks' edges.
+  @Test func secureHashIsTheSameWithAndWithoutInstructions() {
+    let bytes = (0..<300).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+    for count in 0...bytes.count {
+      let plain = bytes.withUnsafeBytes {
+        SHA256.digest(UnsafeRawBufferPointer(rebasing: $0[..<count]), portable: true)
+      }
+      #expect(SHA256.digest(Array(bytes.prefix(count))) == plain)
+    }
+    // FIPS 180-4's own example again, without instructions.
+    let plain = Array("abc".utf8).withUnsafeBytes { SHA256.digest($0, portable: true) }
+    #expect(SHA256.hexadecimal(plain) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+  }
 }

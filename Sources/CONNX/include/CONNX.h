@@ -260,6 +260,14 @@ size_t connx_deflate(
 int32_t connx_inflate(
     const void *_Nullable data, size_t size, void *_Nonnull buffer, size_t expected) CONNX_NOEXCEPT;
 
+// SHA-256
+
+/// Takes whole blocks of 64 bytes into the eight words of state, given the 64 round constants. 1 where this CPU has no
+/// instructions for it; nothing was done then.
+int32_t connx_sha256_blocks(
+    uint32_t *_Nonnull state, const uint32_t *_Nonnull constants, const void *_Nullable data,
+    size_t blocks) CONNX_NOEXCEPT;
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,12 +1,15 @@
-/// SHA-256 (FIPS 180-4).
-public struct SHA256 {
-  private var state: (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32) = (
-    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19
-  )
+import CONNX
 
-  /// The digest of some bytes: 32 bytes.
-  public static func digest(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
-    var hash = SHA256()
+/// SHA-256 (FIPS 180-4), with the CPU's instructions for it where it has them.
+public struct SHA256 {
+  private var state: [UInt32] = [
+    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
+  ]
+  private let usesInstructions: Bool
+
+  /// - Parameter portable: without the CPU's own instructions.
+  package static func digest(_ bytes: UnsafeRawBufferPointer, portable: Bool) -> [UInt8] {
+    var hash = SHA256(usesInstructions: !portable)
     let whole = bytes.count & ~63
     hash.update(UnsafeRawBufferPointer(rebasing: bytes[..<whole]))
     // One bit, zeros, and the length in bits fill the last block or two.
@@ -15,11 +18,11 @@ public struct SHA256 {
     let bits = UInt64(bytes.count) &* 8
     for shift in stride(from: 56, through: 0, by: -8) { tail.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift))) }
     tail.withUnsafeBytes { hash.update($0) }
-    let s = hash.state
-    return [s.0, s.1, s.2, s.3, s.4, s.5, s.6, s.7].flatMap { word in
-      [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: word >> UInt32($0)) }
-    }
+    return hash.state.flatMap { word in [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: word >> UInt32($0)) } }
   }
+
+  /// The digest of some bytes: 32 bytes.
+  public static func digest(_ bytes: UnsafeRawBufferPointer) -> [UInt8] { digest(bytes, portable: false) }
 
   public static func digest(_ bytes: [UInt8]) -> [UInt8] { bytes.withUnsafeBytes { digest($0) } }
 
@@ -29,8 +32,13 @@ public struct SHA256 {
     return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }
 
+  private init(usesInstructions: Bool) { self.usesInstructions = usesInstructions }
+
   /// Takes in whole blocks of 64 bytes.
   private mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    if usesInstructions, connx_sha256_blocks(&state, Self.constants, bytes.baseAddress, bytes.count / 64) == 0 {
+      return
+    }
     withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { w in
       Self.constants.withUnsafeBufferPointer { k in
         for block in stride(from: 0, to: bytes.count, by: 64) {
@@ -44,21 +52,23 @@ public struct SHA256 {
             let s1 = Self.rotate(b, 17) ^ Self.rotate(b, 19) ^ (b &>> 10)
             w[i] = w[i &- 16] &+ s0 &+ w[i &- 7] &+ s1
           }
-          var (a, b, c, d, e, f, g, h) = state
-          for i in 0..<64 {
-            let s1 = Self.rotate(e, 6) ^ Self.rotate(e, 11) ^ Self.rotate(e, 25)
-            let t1 = h &+ s1 &+ ((e & f) ^ (~e & g)) &+ k[i] &+ w[i]
-            let s0 = Self.rotate(a, 2) ^ Self.rotate(a, 13) ^ Self.rotate(a, 22)
-            let t2 = s0 &+ ((a & b) ^ (a & c) ^ (b & c))
-            (h, g, f, e, d, c, b, a) = (g, f, e, d &+ t1, c, b, a, t1 &+ t2)
-          }
-          state = (
-            state.0 &+ a, state.1 &+ b, state.2 &+ c, state.3 &+ d, state.4 &+ e, state.5 &+ f, state.6 &+ g,
-            state.7 &+ h
-          )
+          rounds(w, k)
         }
       }
     }
+  }
+
+  private mutating func rounds(_ w: UnsafeMutableBufferPointer<UInt32>, _ k: UnsafeBufferPointer<UInt32>) {
+    var (a, b, c, d) = (state[0], state[1], state[2], state[3])
+    var (e, f, g, h) = (state[4], state[5], state[6], state[7])
+    for i in 0..<64 {
+      let s1 = Self.rotate(e, 6) ^ Self.rotate(e, 11) ^ Self.rotate(e, 25)
+      let t1 = h &+ s1 &+ ((e & f) ^ (~e & g)) &+ k[i] &+ w[i]
+      let s0 = Self.rotate(a, 2) ^ Self.rotate(a, 13) ^ Self.rotate(a, 22)
+      let t2 = s0 &+ ((a & b) ^ (a & c) ^ (b & c))
+      (h, g, f, e, d, c, b, a) = (g, f, e, d &+ t1, c, b, a, t1 &+ t2)
+    }
+    for (index, word) in [a, b, c, d, e, f, g, h].enumerated() { state[index] &+= word }
   }
 
   @inline(__always)
