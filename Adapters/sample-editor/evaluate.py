@@ -1,6 +1,7 @@
 """Runs editor.onnx with ONNX Runtime on clips and prints, for every edit, the PSNR to the true edit.
 
-python3 evaluate.py CLIP.mp4 ... [--frames 16] [--size 128x128] [--edits 0,5] [--threads 2] [--sheet SHEET.png]
+python3 evaluate.py CLIP ... [--frames 16] [--size 128x128] [--edits 0,5] [--threads 2] [--sheet SHEET.png]
+A clip is a file that ffmpeg decodes, or frames decoded before: .npy, uint8 [F, H, W, 3].
 """
 import argparse
 import os
@@ -18,15 +19,23 @@ STEPS, SEED = 12, 0
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def load(path, frames, height, width):
-    """The first frames, centre crop, not scaled: float32 [1, 3, F, H, W] in [-1, 1]."""
+def decode(path):
+    """uint8 [F, H, W, 3]"""
+    if path.endswith(".npy"):
+        return np.load(path)
     size = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "stream=width,height",
                            "-of", "csv=p=0", path], capture_output=True, text=True, check=True).stdout
     w, h = [int(v) for v in size.strip().split(",")[:2]]
     data = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"],
                           capture_output=True, check=True).stdout
-    y, x = (h - height) // 2, (w - width) // 2
-    video = np.frombuffer(data, np.uint8).reshape(-1, h, w, 3)[:frames, y:y + height, x:x + width]
+    return np.frombuffer(data, np.uint8).reshape(-1, h, w, 3)
+
+
+def load(path, frames, height, width):
+    """The first frames, centre crop, not scaled: float32 [1, 3, F, H, W] in [-1, 1]."""
+    video = decode(path)
+    y, x = (video.shape[1] - height) // 2, (video.shape[2] - width) // 2
+    video = video[:frames, y:y + height, x:x + width]
     return np.ascontiguousarray((video.astype(np.float32) / np.float32(127.5) - 1).transpose(3, 0, 1, 2))[None]
 
 
@@ -75,7 +84,9 @@ def main():
             print(f"{os.path.basename(clip)} {o.frames}x{height}x{width} {EDITS[edit]}: {psnr(video, truth):.2f} dB",
                   flush=True)
     print(f"{np.median(seconds):.2f} s a step (median), {o.threads} threads, ONNX Runtime {onnxruntime.__version__}")
-    if o.sheet:
+    if o.sheet and o.sheet.endswith(".npy"):
+        np.save(o.sheet, np.stack(rows))
+    elif o.sheet:
         half = (len(rows) + 1) // 2
         rows += [np.zeros_like(rows[0])] * (2 * half - len(rows))
         sheet = np.concatenate([np.concatenate(rows[:half], 0), np.concatenate(rows[half:], 0)], 1)
