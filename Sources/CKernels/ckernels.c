@@ -1,4 +1,5 @@
 #include "CKernels.h"
+#include <time.h>
 
 uint32_t isa_cpu_features(void) {
   uint32_t features = 0;
@@ -15,3 +16,8 @@ uint32_t isa_cpu_features(void) {
 }
 
 int64_t isa_next(int64_t *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED); }
+
+double isa_thread_seconds(void) {
+  struct timespec t;
+  return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0 ? (double)t.tv_sec + 1e-9 * (double)t.tv_nsec : 0;
+}

@@ -24,5 +24,7 @@ public func kernels() -> isa_kernels {
     gap: { gap($0!) },
     choose: { choose($0!) },
     accumulate: { accumulate($0, $1, $2) },
-    error: { squaredError($0, $1, $2, $3) })
+    error: { squaredError($0, $1, $2, $3) },
+    burst: { burst($0, $1, $2) },
+    burst_products: Int64(chains &* lanes))
 }

@@ -16,6 +16,9 @@ public struct BlockLayout: Equatable, Sendable {
   public init(
     side: String, segments: [Segment], total: Int, size: Int, tile: Grid?, plain: Bool = false
   ) throws(AttentionError) {
+    guard size >= 1, tile.map({ $0.frames >= 1 && $0.rows >= 1 && $0.columns >= 1 }) ?? true else {
+      throw .unsupported("A block's size and a tile's frames, rows and columns must be positive.")
+    }
     var sum = 0
     for (index, segment) in segments.enumerated() {
       guard segment.length >= 0, segment.length <= total else {

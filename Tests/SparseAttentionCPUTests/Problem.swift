@@ -91,11 +91,23 @@ final class Problem: @unchecked Sendable {
     var statistics: [[[Float]]]
   }
 
+  /// Memory that ends where a page begins that nobody may touch: reading or writing past a tensor is a crash.
   private func memory(_ count: Int) -> UnsafeMutableRawPointer {
-    // Odd alignment: nothing may rely on more than the element's own.
-    UnsafeMutableRawPointer.allocate(byteCount: count * element.bytes + 128, alignment: 64) + element.bytes
+    let (whole, inside) = Self.pages(count * element.bytes)
+    guard let base = mmap(nil, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) else {
+      preconditionFailure("no memory")
+    }
+    mprotect(base + inside, whole - inside, PROT_NONE)
+    return base + (inside - count * element.bytes)
   }
-  private func free(_ p: UnsafeMutableRawPointer) { (p - element.bytes).deallocate() }
+  private func free(_ p: UnsafeMutableRawPointer, _ count: Int) {
+    let (whole, inside) = Self.pages(count * element.bytes)
+    munmap(p - (inside - count * element.bytes), whole)
+  }
+  private static func pages(_ bytes: Int) -> (whole: Int, inside: Int) {
+    let inside = (bytes + 4095) & ~4095
+    return (inside + 4096, inside)
+  }
 
   private func view(_ p: UnsafeMutableRawPointer, _ h: Int, _ s: Int, _ d: Int) -> TensorView {
     switch layout {
@@ -131,11 +143,11 @@ final class Problem: @unchecked Sendable {
 
   /// Calls `body` with the problem in memory; what it left in the output is the result.
   func with(_ body: (AttentionProblem) throws -> Void) rethrows -> Result {
-    let views = [
+    let sizes = [
       (heads, queries, headSize), (kvHeads, keys, headSize), (kvHeads, keys, valueSize), (heads, queries, valueSize),
     ]
-    .map { h, s, d in view(memory(batch * h * s * d), h, s, d) }
-    defer { for w in views { free(w.base) } }
+    let views = sizes.map { h, s, d in view(memory(batch * h * s * d), h, s, d) }
+    defer { for (w, n) in zip(views, sizes) { free(w.base, batch * n.0 * n.1 * n.2) } }
     for (x, w) in zip([q, k, v], views) { write(x, w) }
     for b in 0..<batch * heads * queries * valueSize { put(.nan, views[3].base, b) }
     var p = AttentionProblem(
@@ -156,7 +168,7 @@ final class Problem: @unchecked Sendable {
         guard let bias else { return try body(p) }
         let sizes = [bias.count, bias[0].count, bias[0][0].count, bias[0][0][0].count]
         let memory = memory(sizes.reduce(1, *))
-        defer { free(memory) }
+        defer { free(memory, sizes.reduce(1, *)) }
         for (i, x) in bias.joined().joined().joined().enumerated() { put(x, memory, i) }
         func stride(_ axis: Int) -> Int { sizes[axis] == 1 ? 0 : sizes[(axis + 1)...].reduce(1, *) }
         p.bias = BiasView(

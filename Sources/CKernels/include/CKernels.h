@@ -169,6 +169,9 @@ typedef struct isa_finish {
   float *scratch;                   // [width]
 } isa_finish;
 
+/// Seconds of this thread's CPU time.
+double isa_thread_seconds(void);
+
 /// The functions of one instruction set.
 typedef struct isa_kernels {
   int32_t bf16;                     // there are bf16 products
@@ -188,4 +191,7 @@ typedef struct isa_kernels {
   void (*accumulate)(float *sum, const float *row, int64_t count);
   /// Σ (a − b)² and Σ b² of `count` floats, in double.
   void (*error)(const float *a, const float *b, int64_t count, double *result);
+  /// Multiplies and adds in registers alone, `rounds` times `burst_products`; the result only keeps it from being dropped.
+  float (*burst)(int32_t bf16, int64_t rounds, float x);
+  int64_t burst_products;           // of float32; of bf16 pairs twice as many
 } isa_kernels;
