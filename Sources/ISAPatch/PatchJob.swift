@@ -1,0 +1,182 @@
+import AttentionPatterns
+import CalibrationCore
+import Foundation
+import ONNXGraph
+import SparseAttention
+
+/// Patches a model file: finds the sites, replaces those that may be, checks that the way back works, and writes.
+public struct PatchJob: Sendable {
+  public struct Options: Sendable {
+    public var model: String
+    /// nil: beside the model, as `X.isa.onnx`.
+    public var output: String?
+    public var mode: Mode
+    public var selection: SiteSelection
+    /// As `--segments` gives them.
+    public var segments: String?
+    /// Name or file.
+    public var adapter: String?
+    public var externalData: ExternalDataPolicy
+    /// A site that was asked for and stays makes the job end with `unmet`.
+    public var strict: Bool
+    /// Writes nothing.
+    public var dryRun: Bool
+    public var statistics: Bool
+    /// More entries for the model's metadata.
+    public var metadata: [(key: String, value: String)] = []
+
+    public init(
+      model: String, output: String? = nil, mode: Mode = .exact, selection: SiteSelection = SiteSelection(),
+      segments: String? = nil, adapter: String? = nil, externalData: ExternalDataPolicy = .keep, strict: Bool = false,
+      dryRun: Bool = false, statistics: Bool = false
+    ) {
+      self.model = model
+      self.output = output
+      self.mode = mode
+      self.selection = selection
+      self.segments = segments
+      self.adapter = adapter
+      self.externalData = externalData
+      self.strict = strict
+      self.dryRun = dryRun
+      self.statistics = statistics
+    }
+  }
+
+  /// How the sites attend.
+  public enum Mode: Sendable {
+    /// All pairs token by token.
+    case exact
+    /// The published ratios.
+    case paper
+    /// A profile file, which has to be the model's.
+    case profile(String)
+    /// Policies by site, and what they are recorded as.
+    case policies([String: SitePolicy], label: String)
+  }
+
+  public struct Outcome: Sendable {
+    public var report: InspectReport
+    public var status: ExitStatus
+    public var seconds: Double
+  }
+
+  public var options: Options
+
+  public init(_ options: Options) { self.options = options }
+
+  /// `X.isa.onnx` for `X.onnx`.
+  public static func defaultOutput(for model: String) -> String {
+    (model.hasSuffix(".onnx") ? String(model.dropLast(5)) : model) + ".isa.onnx"
+  }
+
+  /// - Throws: `ToolError`: 66 no such model, 65 not a model, already patched, or segments that do not add up, 64 a
+  ///   segment that cannot be read, 78 a profile or adapter that does not fit, 73 or 74 an output that cannot be written.
+  public func run() throws(ToolError) -> Outcome {
+    let start = ContinuousClock.now
+    let output = options.output ?? Self.defaultOutput(for: options.model)
+    let model: Model
+    do throws(ModelError) { model = try Model.load(path: options.model) } catch { throw ToolError(error) }
+    if PatchedModel.isPatched(model) {
+      throw ToolError(
+        "\(options.model) is patched already; run 'isa-patch restore' on it first, or give the original.", .dataError)
+    }
+    let digest = model.withBytes { SHA256.digest($0) }
+    let (policies, label) = try policies(modelHash: SHA256.hexadecimal(digest))
+    if !options.dryRun { try AtomicFile.checkWritable(output) }
+    let patcher = try Patcher(model, segments: options.segments, adapter: options.adapter)
+    if let policies, let missing = policies.keys.sorted().first(where: { name in
+      !patcher.sites.contains { $0.name == name }
+    }) {
+      throw ToolError(CalibrationError.profileSiteMissing(missing))
+    }
+    var treatments: [String: Treatment] = [:]
+    var reports: [SiteReport] = []
+    var keptForCorrectness = 0
+    for site in patcher.sites {
+      let (policy, reason) = try decision(site, policies)
+      if let policy { treatments[site.name] = .attention(policy) }
+      if let reason, reason.isForCorrectness { keptForCorrectness += 1 }
+      var report = SiteReport(site, reason: reason, replaced: policy != nil)
+      report.policies = policy.map { Profile.SiteRecord(name: site.name, policy: $0) }
+      reports.append(report)
+    }
+    let plan = PatchPlan(treatments: treatments, statistics: options.statistics)
+    let bytes = try self.bytes(patcher, plan, digest: digest, label: label)
+    if !options.dryRun {
+      try ExternalData.provide(model, for: output, by: options.externalData)
+      try AtomicFile.write(bytes, to: output)
+    }
+    var report = InspectReport(
+      model: options.model, output: options.dryRun ? nil : output, adapter: patcher.adapter?.adapter.name, sites: [])
+    report.sites = reports
+    let status: ExitStatus =
+      report.replaced == 0 ? .nothingReplaced : options.strict && keptForCorrectness > 0 ? .unmet : .success
+    return Outcome(report: report, status: status, seconds: (ContinuousClock.now - start) / .seconds(1))
+  }
+
+  /// The file's bytes, with the way back checked.
+  private func bytes(
+    _ patcher: Patcher, _ plan: PatchPlan, digest: [UInt8], label: String
+  ) throws(ToolError) -> [UInt8] {
+    guard !plan.treatments.isEmpty else { return patcher.model.withBytes { Array($0) } }
+    let base = try patcher.patched(
+      plan,
+      metadata: [
+        ("isa.version", Version.current), ("isa.profile", label),
+        ("isa.original_sha256", SHA256.hexadecimal(digest)),
+      ] + options.metadata)
+    do throws(ModelError) {
+      let patched = try patcher.model.withBytes { original throws(ModelError) in
+        try RestoreDelta.patched(base: base, original: original, digest: digest, path: options.model)
+      }
+      // `restored` checks the SHA-256, which is the original's.
+      _ = try RestoreDelta.restored(from: patched)
+      return patched
+    } catch {
+      throw ToolError("The original could not be restored from what was made: \(error.message)", .softwareBug)
+    }
+  }
+
+  private func policies(modelHash: String) throws(ToolError) -> (policies: [String: SitePolicy]?, label: String) {
+    switch options.mode {
+    case .exact: return (nil, "exact")
+    case .paper: return (nil, "paper")
+    case .policies(let policies, let label): return (policies, label)
+    case .profile(let path):
+      guard let data = FileManager.default.contents(atPath: path) else { throw .missing(path) }
+      do throws(CalibrationError) {
+        let profile = try Profile.decoded(data, file: path)
+        guard profile.modelHash == modelHash else {
+          throw .profileOfAnotherModel(profile: profile.modelHash, model: modelHash)
+        }
+        return (try profile.policies(), SHA256.hexadecimal(SHA256.digest(Array(data))))
+      } catch {
+        throw ToolError(error)
+      }
+    }
+  }
+
+  private func decision(
+    _ site: Site, _ policies: [String: SitePolicy]?
+  ) throws(ToolError) -> (policy: SitePolicy?, reason: KeptReason?) {
+    if let reason = options.selection.reason(site) { return (nil, reason) }
+    guard let attention = site.attention else { return (nil, site.reason) }
+    let policy: SitePolicy
+    if let policies {
+      guard let given = policies[site.name] else { return (nil, .notInProfile) }
+      guard given.points.allSatisfy({ $0.count == attention.heads }) else {
+        throw ToolError(
+          CalibrationError.profileDoesNotFit(site: site.name, reason: "the model's site has \(attention.heads) heads"))
+      }
+      policy = given
+    } else if case .paper = options.mode {
+      policy = .uniform(.paper, heads: attention.heads)
+    } else {
+      policy = .uniform(.exact, heads: attention.heads)
+    }
+    let isSparse = policy.points.contains { $0.contains { !$0.exact } }
+    if isSparse, attention.needsBias { return (nil, .biasNeedsExact) }
+    return (policy, nil)
+  }
+}

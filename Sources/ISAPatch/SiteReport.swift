@@ -1,0 +1,168 @@
+import AttentionPatterns
+import CalibrationCore
+import Foundation
+import ONNXGraph
+
+/// What `patch` and `inspect` say of a model: the document `isa-patch/inspect/1`.
+public struct InspectReport: Encodable, Sendable {
+  public static let schema = "isa-patch/inspect/1"
+
+  public var model: String
+  /// The file that was written; nil where none was.
+  public var output: String?
+  public var adapter: String?
+  public var sites: [SiteReport]
+
+  private enum CodingKeys: String, CodingKey { case schema, model, output, adapter, sites }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(Self.schema, forKey: .schema)
+    try container.encode(model, forKey: .model)
+    try container.encode(output, forKey: .output)
+    try container.encode(adapter, forKey: .adapter)
+    try container.encode(sites, forKey: .sites)
+  }
+
+  /// The document's text.
+  public var json: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    guard let data = try? encoder.encode(self) else { return "{}\n" }
+    return String(decoding: data, as: UTF8.self) + "\n"
+  }
+
+  public var replaced: Int { sites.filter(\.replaced).count }
+}
+
+/// One site of a report.
+public struct SiteReport: Encodable, Sendable {
+  public var name: String
+  public var output: String
+  public var path: String
+  public var nodes: [String]
+  public var kind: String
+  public var axis: String?
+  public var pattern: String
+  public var mask: String
+  public var heads: Int?
+  public var kvHeads: Int?
+  public var headSize: Int?
+  public var queryLength: Length?
+  public var keyLength: Length?
+  public var segments: [Segment]
+  public var querySegments: [Segment]
+  public var replaced: Bool
+  public var replaceable: Bool
+  /// Why it stays, and what can be done; nil where it goes.
+  public var reason: String?
+  public var hint: String?
+  /// Of a patched site.
+  public var policies: Profile.SiteRecord?
+
+  /// A number, or an expression over the model's dimensions.
+  public enum Length: Encodable, Hashable, Sendable, CustomStringConvertible {
+    case number(Int)
+    case expression(String)
+
+    init(_ length: ONNXGraph.Dimension) {
+      self = length.value.map { .number(Int(clamping: $0)) } ?? .expression(length.description)
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.singleValueContainer()
+      switch self {
+      case .number(let number): try container.encode(number)
+      case .expression(let text): try container.encode(text)
+      }
+    }
+
+    public var description: String {
+      switch self {
+      case .number(let number): "\(number)"
+      case .expression(let text): text
+      }
+    }
+  }
+
+  public struct Segment: Encodable, Hashable, Sendable {
+    public var kind: String
+    public var length: Length
+    /// Frames, rows, columns.
+    public var grid: [Length]?
+
+    private enum CodingKeys: String, CodingKey { case kind, length, grid }
+
+    public func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(kind, forKey: .kind)
+      try container.encode(length, forKey: .length)
+      try container.encode(grid, forKey: .grid)
+    }
+  }
+
+  init(_ site: Site, reason: KeptReason?, replaced: Bool) {
+    name = site.name
+    output = site.output
+    path = site.path
+    nodes = site.nodes
+    kind = site.kind.rawValue
+    axis = site.axis?.rawValue
+    pattern = site.pattern
+    mask = site.mask
+    heads = site.heads
+    kvHeads = site.keyHeads
+    headSize = site.headSize
+    queryLength = site.queryLength.map { Length($0) }
+    keyLength = site.keyLength.map { Length($0) }
+    segments = site.segments.map(Segment.init)
+    querySegments = site.querySegments.map(Segment.init)
+    self.replaced = replaced
+    replaceable = site.isReplaceable
+    self.reason = reason?.sentence
+    hint = reason?.hint
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case name, output, path, nodes, kind, axis, pattern, mask, heads
+    case kvHeads = "kv_heads"
+    case headSize = "head_size"
+    case queryLength = "query_length"
+    case keyLength = "key_length"
+    case segments
+    case querySegments = "query_segments"
+    case replaced, replaceable, reason, hint, policies
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(name, forKey: .name)
+    try container.encode(output, forKey: .output)
+    try container.encode(path, forKey: .path)
+    try container.encode(nodes, forKey: .nodes)
+    try container.encode(kind, forKey: .kind)
+    try container.encode(axis, forKey: .axis)
+    try container.encode(pattern, forKey: .pattern)
+    try container.encode(mask, forKey: .mask)
+    try container.encode(heads, forKey: .heads)
+    try container.encode(kvHeads, forKey: .kvHeads)
+    try container.encode(headSize, forKey: .headSize)
+    try container.encode(queryLength, forKey: .queryLength)
+    try container.encode(keyLength, forKey: .keyLength)
+    try container.encode(segments, forKey: .segments)
+    try container.encode(querySegments, forKey: .querySegments)
+    try container.encode(replaced, forKey: .replaced)
+    try container.encode(replaceable, forKey: .replaceable)
+    try container.encode(reason, forKey: .reason)
+    try container.encode(hint, forKey: .hint)
+    try container.encodeIfPresent(policies, forKey: .policies)
+  }
+}
+
+extension SiteReport.Segment {
+  init(_ segment: SiteSegment) {
+    kind = segment.kind.rawValue
+    length = SiteReport.Length(segment.length)
+    grid = segment.grid.map { $0.map { SiteReport.Length($0) } }
+  }
+}
