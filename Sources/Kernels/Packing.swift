@@ -1,55 +1,106 @@
 import CKernels
 
+/// How 16 bits become a float32.
+protocol Half {
+  static func load(_ p: UnsafePointer<UInt16>) -> V
+  static func number(_ bits: UInt16) -> Float
+}
+enum IEEEHalf: Half {
+  @inline(__always) static func load(_ p: UnsafePointer<UInt16>) -> V { isa_load_half(p) }
+  @inline(__always) static func number(_ bits: UInt16) -> Float { isa_from_half(bits) }
+}
+enum BrainHalf: Half {
+  @inline(__always) static func load(_ p: UnsafePointer<UInt16>) -> V { isa_load_brain(p) }
+  @inline(__always) static func number(_ bits: UInt16) -> Float { isa_from_brain(bits) }
+}
+
+/// Where a row begins, in elements.
+@inline(__always) func offset(_ rows: isa_rows, _ i: Int) -> Int {
+  (rows.tokens == nil ? i : Int(rows.tokens[i])) &* Int(rows.stride)
+}
+
 /// Gathers rows as float32: pointers to them, padded with zeros to `width`. Rows that are float32 already and fill the
 /// width stay where they are.
 @inline(__always)
 func gather(_ a: isa_pack, _ pointers: UnsafeMutablePointer<Floats>) {
+  if a.rows.element == 10 {
+    gather(IEEEHalf.self, a, pointers)
+    return
+  }
+  if a.rows.element == 16 {
+    gather(BrainHalf.self, a, pointers)
+    return
+  }
+  let base = a.rows.base.assumingMemoryBound(to: Float.self)
   let count = Int(a.rows.count)
   let width = Int(a.width)
   let size = Int(a.rows.size)
-  let stride = Int(a.rows.stride)
+  if size == width {
+    for i in 0..<count { pointers[i] = base + offset(a.rows, i) }
+    return
+  }
   for i in 0..<count {
-    let token = a.rows.tokens == nil ? i : Int(a.rows.tokens[i])
-    if a.rows.element == 1 {
-      let row = a.rows.base.assumingMemoryBound(to: Float.self) + token &* stride
-      if size == width {
-        pointers[i] = row
-        continue
-      }
-      let to = a.scratch + i &* width
-      var c = 0
-      while c &+ lanes <= size {
-        store(to + c, load(row + c))
-        c &+= lanes
-      }
-      while c < size {
-        to[c] = row[c]
-        c &+= 1
-      }
-      while c < width {
-        to[c] = 0
-        c &+= 1
-      }
-      pointers[i] = UnsafePointer(to)
-    } else {
-      let row = a.rows.base.assumingMemoryBound(to: UInt16.self) + token &* stride
-      let to = a.scratch + i &* width
-      let half = a.rows.element == 10
-      var c = 0
-      while c &+ lanes <= size {
-        store(to + c, half ? isa_load_half(row + c) : isa_load_brain(row + c))
-        c &+= lanes
-      }
-      while c < size {
-        to[c] = half ? isa_from_half(row[c]) : isa_from_brain(row[c])
-        c &+= 1
-      }
-      while c < width {
-        to[c] = 0
-        c &+= 1
-      }
-      pointers[i] = UnsafePointer(to)
+    let row = base + offset(a.rows, i)
+    let to = a.scratch + i &* width
+    var c = 0
+    while c &+ lanes <= size {
+      store(to + c, load(row + c))
+      c &+= lanes
     }
+    while c < size {
+      to[c] = row[c]
+      c &+= 1
+    }
+    while c < width {
+      to[c] = 0
+      c &+= 1
+    }
+    pointers[i] = UnsafePointer(to)
+  }
+}
+
+@inline(__always)
+func gather<H: Half>(_ half: H.Type, _ a: isa_pack, _ pointers: UnsafeMutablePointer<Floats>) {
+  let base = a.rows.base.assumingMemoryBound(to: UInt16.self)
+  let count = Int(a.rows.count)
+  let width = Int(a.width)
+  let size = Int(a.rows.size)
+  for i in 0..<count {
+    let row = base + offset(a.rows, i)
+    let to = a.scratch + i &* width
+    if i &+ ahead < count {
+      let soon = UnsafeRawPointer(base + offset(a.rows, i &+ ahead))
+      var b = 0
+      while b < 2 &* size {
+        isa_prefetch(soon + b)
+        b &+= 64
+      }
+    }
+    var c = 0
+    while c &+ 4 &* lanes <= size {
+      let x = H.load(row + c)
+      let y = H.load(row + c + lanes)
+      let z = H.load(row + c + 2 &* lanes)
+      let w = H.load(row + c + 3 &* lanes)
+      store(to + c, x)
+      store(to + c + lanes, y)
+      store(to + c + 2 &* lanes, z)
+      store(to + c + 3 &* lanes, w)
+      c &+= 4 &* lanes
+    }
+    while c &+ lanes <= size {
+      store(to + c, H.load(row + c))
+      c &+= lanes
+    }
+    while c < size {
+      to[c] = H.number(row[c])
+      c &+= 1
+    }
+    while c < width {
+      to[c] = 0
+      c &+= 1
+    }
+    pointers[i] = UnsafePointer(to)
   }
 }
 
