@@ -187,4 +187,14 @@ import Testing
     #expect(grid.substituting(["height": 2 * w]) == f * w)
     #expect(Dimension.max([h, w]).substituting(["height": 3, "width": 5]) == 5)
   }
+
+  @Test func namesAreFoundFromLengths() {
+    #expect(Dimension.solve([(8 * h, 64), (8 * w + 1, 25)]) == ["height": 8, "width": 3])
+    #expect(Dimension.solve([(h * w, 48), (h, 8)]) == ["height": 8, "width": 6])
+    #expect(Dimension.solve([(h, 8), (h, 9)]) == nil)
+    #expect(Dimension.solve([(8 * h, 63)]) == nil)
+    #expect(Dimension.solve([(h + 9, 8)]) == nil)
+    #expect(Dimension.solve([(4, 4), (h.floorDivided(by: 2), 3)]) == [:])
+    #expect(Dimension.solve([(h - Dimension(Int64.max), Int64.max)]) == nil)
+  }
 }

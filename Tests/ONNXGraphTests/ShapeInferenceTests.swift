@@ -122,6 +122,33 @@ import Testing
     #expect(shapes.shape(of: "z") == [2])
   }
 
+  /// Loops with fewer inputs than their bodies, and operators of versions that had other inputs.
+  @Test func invalidLoops() throws {
+    let body = Proto.graph(
+      [Proto.node("Identity", ["a"], ["b"])], inputs: ["a", "c", "d"], outputs: ["b", "c", "d"])
+    for (name, opset) in [("Loop", 17), ("Loop", 1), ("Scan", 8), ("Scan", 9), ("Scan", 23), ("If", 17)] {
+      for inputs in [[], ["x"], ["x", "x"], ["", "", "x"], ["x", "x", "x", "x", "x", "x"]] {
+        for scanned in [-1, 0, 2, 100] as [Int64] {
+          let count = Proto().text(1, "num_scan_inputs").int(3, scanned).int(20, 2)
+          let node = Proto.node(name, inputs, ["y"], attributes: [Proto.attribute("body", graph: body), count])
+          let bytes = Proto().int(1, 8).message(7, Proto.graph([node])).message(8, Proto().int(2, Int64(opset))).bytes
+          let model = try Model.load(bytes: bytes, path: "/nowhere/m.onnx")
+          #expect(ShapeInference(model).main.shape(of: "x") == nil)
+        }
+      }
+    }
+  }
+
+  @Test func namesFromConcreteInputs() throws {
+    let model = try Fixtures.model("operators")
+    let shapes: [String: [Int64]] = ["x": [2, 6, 8], "other": [2, 3, 8], "image": [2, 4, 8, 12]]
+    #expect(
+      model.bindings(forInputs: shapes) == ["batch": 2, "rows": 6, "more": 3, "height": 8, "width": 12])
+    #expect(model.bindings(forInputs: ["x": [2, 6, 9]]) == nil)
+    #expect(model.bindings(forInputs: ["x": [2, 6]]) == nil)
+    #expect(model.bindings(forInputs: ["x": [2, 6, 8], "other": [3, 3, 8]]) == nil)
+  }
+
   /// What an exporter declares is used where it says more, and only where its names mean something.
   @Test func declaredTypes() throws {
     func type(_ dims: [Proto]) -> Proto {

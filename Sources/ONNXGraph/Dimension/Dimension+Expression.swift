@@ -35,7 +35,9 @@ extension Dimension {
 
   /// For an expression a·name + b: the three, so that the name's value can be found from the expression's.
   public var affine: (factor: Int64, name: String, offset: Int64)? {
-    guard terms.count == 1, terms[0].factors.count == 1, case .symbol(let name) = terms[0].factors[0] else { return nil }
+    guard terms.count == 1, terms[0].factors.count == 1, case .symbol(let name) = terms[0].factors[0] else {
+      return nil
+    }
     return (terms[0].coefficient, name, constant)
   }
 }

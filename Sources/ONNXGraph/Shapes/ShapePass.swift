@@ -147,7 +147,8 @@ struct ShapePass {
       operation.node.opType == "Loop"
       ? (1, 2, inputs.count - 2) : (0, 0, operation.inputs.count - scanCount(operation))
     var changed = false
-    for position in 0..<Swift.max(0, count) where position + from < outputs.count {
+    // An invalid node may have fewer inputs than its body.
+    for position in 0..<Swift.max(0, count) where position + from < outputs.count && position + to < inputs.count {
       let before = inputs[position + to].shape
       let after = common(before, outputs[position + from].shape)
       if after != before {
