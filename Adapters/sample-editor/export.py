@@ -1,4 +1,4 @@
-"""Writes the sample editor as ONNX: float16 initializers, each with a Cast to float32, so that the file is half as large.
+"""Writes the sample editor as ONNX: float16 initializers, each with a Cast to float32, to halve the file.
 
 python3 export.py WEIGHTS.pt EDITOR.onnx
 """

@@ -1,4 +1,5 @@
-"""Training video, made on the fly and never filmed: rendered scenes and procedural layers, float32 [B, 3, F, H, W] in [-1, 1].
+"""Training video, made on the fly and never filmed: rendered scenes and procedural layers: float32
+[B, 3, F, H, W] in [-1, 1].
 
 A rendered scene is a perspective view of a textured ground under a sky, with textured balls that bounce, cast soft
 shadows and hide each other, seen by a moving camera. A layered scene is a textured plane that moves, with soft-edged
@@ -94,10 +95,11 @@ class Scenes:
         lx, lz, ly = T(0.6 * np.cos(a))[:, None], T(0.6 * np.sin(a))[:, None], 0.8
         # balls: places before the camera, bouncing
         radius = T(r.uniform(0.25, 0.75, (n, balls)))
-        bx = T(r.normal(size=(n, balls)) * 1.6)[:, :, None] + T(r.normal(size=(n, balls)) * 0.09)[:, :, None] * ts[:, None]
-        bz = T(r.uniform(2.5, 6.5, (n, balls)))[:, :, None] + T(r.normal(size=(n, balls)) * 0.08)[:, :, None] * ts[:, None]
+        moving = lambda start, rate: T(start)[:, :, None] + T(rate)[:, :, None] * ts[:, None]
+        bx = moving(r.normal(size=(n, balls)) * 1.6, r.normal(size=(n, balls)) * 0.09)
+        bz = moving(r.uniform(2.5, 6.5, (n, balls)), r.normal(size=(n, balls)) * 0.08)
         hop = T(r.uniform(0, 1.1, (n, balls)) * (r.random((n, balls)) < 0.6))[:, :, None]
-        phase = T(r.uniform(0, 6.3, (n, balls)))[:, :, None] + T(r.uniform(0.15, 0.4, (n, balls)))[:, :, None] * ts[:, None]
+        phase = moving(r.uniform(0, 6.3, (n, balls)), r.uniform(0.15, 0.4, (n, balls)))
         by = radius[:, :, None] + hop * torch.sin(phase).abs()
         spin = T(r.normal(size=(n, balls)) * 0.12)[:, :, None] * ts[:, None]
         # the sky, then the ground with shadows, then the balls, nearest last
@@ -108,7 +110,8 @@ class Scenes:
         t = oy / down
         gx, gz = ox + t * rx, oz + t * rz
         scale = T(r.uniform(0.25, 0.7, (n, 1)))
-        ground = self.lookup(torch.from_numpy(r.integers(0, len(self.pool), n)).to(self.device), gx * b(scale), gz * b(scale))
+        kind = torch.from_numpy(r.integers(0, len(self.pool), n)).to(self.device)
+        ground = self.lookup(kind, gx * b(scale), gz * b(scale))
         shade = torch.ones_like(gx)
         for k in range(balls):
             c = lambda a: a[:, k, :, None, None]
@@ -208,7 +211,6 @@ class Scenes:
     def batch(self, n, f, h, w):
         """Half rendered, half layered: [n, 3, f, h, w] in [-1, 1]."""
         k = n // 2 + (n % 2 and self.rng.random() < 0.5)
-        parts = [p for p in ((self.rendered(k, f, h, w) if k else None), (self.layered(n - k, f, h, w) if n > k else None))
-                 if p is not None]
+        parts = [make(m, f, h, w) for make, m in ((self.rendered, k), (self.layered, n - k)) if m]
         x = torch.cat(parts)[torch.from_numpy(self.rng.permutation(n)).to(self.device)]
         return (self.jitter(x) * 2 - 1).transpose(1, 2).contiguous()
