@@ -5,11 +5,9 @@ uint32_t isa_cpu_features(void) {
   uint32_t features = 0;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
-    features |= ISA_CPU_AVX2;
-  if ((features & ISA_CPU_AVX2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512cd"))
-    features |= ISA_CPU_AVX512;
+  // The levels that the targets are compiled for: the compiler may use anything of them.
+  if (__builtin_cpu_supports("x86-64-v3")) features |= ISA_CPU_AVX2;
+  if (__builtin_cpu_supports("x86-64-v4")) features |= ISA_CPU_AVX512;
   if ((features & ISA_CPU_AVX512) && __builtin_cpu_supports("avx512bf16")) features |= ISA_CPU_AVX512_BF16;
 #endif
   return features;

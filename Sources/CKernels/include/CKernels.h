@@ -7,8 +7,8 @@
 
 /// Bits of `isa_cpu_features`.
 enum {
-  ISA_CPU_AVX2 = 1,         // AVX2, FMA and F16C
-  ISA_CPU_AVX512 = 2,       // AVX-512 F, BW, DQ, VL
+  ISA_CPU_AVX2 = 1,         // x86-64-v3: AVX2, FMA, F16C, BMI
+  ISA_CPU_AVX512 = 2,       // x86-64-v4: AVX-512 F, BW, CD, DQ, VL
   ISA_CPU_AVX512_BF16 = 4,
 };
 
