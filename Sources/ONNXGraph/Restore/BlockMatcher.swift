@@ -29,6 +29,8 @@ struct BlockMatcher {
   private func refined(_ pieces: [Piece]) -> [Piece] {
     var result: [Piece] = []
     var baseEnd = 0
+    // Copies that jump to and fro leave gaps as long as the base: together they may not cost more than a few passes.
+    var budget = base.count * 2
     for (index, piece) in pieces.enumerated() {
       switch piece {
       case .copy(let offset, let count):
@@ -37,8 +39,10 @@ struct BlockMatcher {
       case .insert(let range):
         var next = base.count
         if index + 1 < pieces.count, case .copy(let offset, _) = pieces[index + 1] { next = offset }
-        if baseEnd < next, range.count >= Self.smallBlock, (next - baseEnd) / Self.smallBlock <= Self.indexedBlocks * 8
+        if baseEnd < next, range.count >= Self.smallBlock, next - baseEnd <= budget,
+          (next - baseEnd) / Self.smallBlock <= Self.indexedBlocks * 8
         {
+          budget -= next - baseEnd
           result += match(baseEnd..<next, range, block: Self.smallBlock)
         } else {
           result.append(piece)
