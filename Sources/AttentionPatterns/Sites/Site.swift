@@ -21,6 +21,8 @@ public struct Site: Sendable {
   /// Of the keys; those of the queries are the same where the lengths are.
   public var segments: [SiteSegment]
   public var querySegments: [SiteSegment]
+  /// True where the sequence has parts of which the graph does not tell which is what: `--segments` has to.
+  public var segmentsAreUnsure = false
   public var mask: String
   public var pattern: String
   /// Names of the nodes that it consists of.

@@ -1,0 +1,130 @@
+import GraphRewriting
+import ONNXGraph
+
+/// Follows axes upstream to the model's inputs, through every graph of the model: each axis of each value once.
+final class AxisTracer {
+  private struct Key: Hashable {
+    var graph: Int
+    var value: String
+    var axis: Int
+  }
+
+  /// How the values of a graph come from the one around it.
+  struct Scope: Sendable {
+    var view: GraphView
+    /// Index of the graph around this one, and the node there.
+    var parent: Int?
+    var caller: Node?
+  }
+
+  private let scopes: [Scope]
+  private let overridable: Set<String>
+  private var known: [Key: AxisContent] = [:]
+  private var missing: [Key] = []
+
+  init(_ scopes: [Scope], overridable: Set<String>) {
+    self.scopes = scopes
+    self.overridable = overridable
+  }
+
+  /// What stands along an axis of a value of a graph.
+  func content(of value: String, axis: Int, in graph: Int) -> AxisContent {
+    let goal = Key(graph: graph, value: value, axis: axis)
+    var stack = [goal]
+    var pending: Set<Key> = [goal]
+    while let key = stack.last {
+      if known[key] != nil {
+        stack.removeLast()
+        continue
+      }
+      missing = []
+      let content = evaluate(key)
+      let next = missing.filter { !pending.contains($0) }
+      if next.isEmpty {
+        known[key] = content
+        stack.removeLast()
+      } else {
+        pending.formUnion(next)
+        stack += next
+      }
+    }
+    return known[goal] ?? .opaque(nil)
+  }
+
+  private func get(_ value: String, _ axis: Int, _ graph: Int) -> AxisContent {
+    let key = Key(graph: graph, value: value, axis: axis)
+    if let content = known[key] { return content }
+    missing.append(key)
+    return .opaque(nil)
+  }
+
+  private func length(_ key: Key) -> Dimension? {
+    scopes[key.graph].view.shape(key.value).flatMap { $0.indices.contains(key.axis) ? $0[key.axis] : nil }
+  }
+
+  private func evaluate(_ key: Key) -> AxisContent {
+    let scope = scopes[key.graph]
+    let view = scope.view
+    if view.isConstant(key.value) { return .opaque(length(key)) }
+    if let node = view.producer(key.value) {
+      guard view.shape(key.value).map({ $0.indices.contains(key.axis) }) ?? true else { return .opaque(nil) }
+      return AxisRules(view: view, node: node, key: (key.value, key.axis), get: { self.get($0, $1, key.graph) },
+        regrouping: { self.regrouping(node, view) }
+      ).content() ?? .opaque(length(key))
+    }
+    if let parent = scope.parent, let caller = scope.caller {
+      if view.index.isInput(key.value), let position = view.graph.inputs.firstIndex(where: { $0.name == key.value }) {
+        return outer(position, key, scope, parent, caller)
+      }
+      if !view.index.defines(key.value), view.graph.location.function == nil || !view.graph.location.steps.isEmpty {
+        return get(key.value, key.axis, parent)
+      }
+      return .opaque(length(key))
+    }
+    guard view.index.isInput(key.value), !overridable.contains(key.value) else { return .opaque(length(key)) }
+    let origin = AxisOrigin(input: key.value, axis: key.axis)
+    return AxisContent(pieces: [AxisPiece(factors: [AxisFactor(length: length(key), origins: [origin])])])
+  }
+
+  /// A body's input in the graph around it.
+  private func outer(_ position: Int, _ key: Key, _ scope: Scope, _ parent: Int, _ caller: Node) -> AxisContent {
+    guard caller.inputs.indices.contains(position), !caller.inputs[position].isEmpty else { return .opaque(length(key)) }
+    var axis = key.axis
+    if caller.opType == "Scan", caller.domain.isEmpty {
+      let scanned = Int(clamping: caller.int("num_scan_inputs") ?? 0)
+      if position >= caller.inputs.count - scanned {
+        let index = position - (caller.inputs.count - scanned)
+        let axes = caller.ints("scan_input_axes") ?? []
+        let removed = axes.indices.contains(index) ? Int(clamping: axes[index]) : 0
+        if axis >= removed { axis += 1 }
+      }
+    }
+    return get(caller.inputs[position], axis, parent)
+  }
+
+  /// How a node that only regroups maps axes.
+  private func regrouping(_ node: Node, _ view: GraphView) -> Regrouping? {
+    guard let source = node.inputs.first, let target = node.outputs.first, let from = view.shape(source),
+      let to = view.shape(target)
+    else { return nil }
+    var table = AtomTable()
+    let layout = AxisLayout.fresh(from, &table)
+    guard let result = table.regrouped(layout, into: to) else { return nil }
+    var owner: [Atom: (axis: Int, part: Int)] = [:]
+    var parts: [[Dimension?]] = []
+    for (axis, atoms) in layout.axes.enumerated() {
+      let resolved = table.resolved(atoms)
+      for (part, atom) in resolved.enumerated() { owner[atom] = (axis, part) }
+      parts.append(resolved.map { table.length($0) })
+    }
+    return Regrouping(parts: parts, axes: result.axes.map { $0.compactMap { owner[$0] } })
+  }
+}
+
+/// How a reshape maps axes: each input axis is cut into parts, and each output axis is some of them.
+struct Regrouping {
+  /// Input axis → lengths of its parts.
+  var parts: [[Dimension?]]
+  /// Output axis → parts, slowest first.
+  var axes: [[(axis: Int, part: Int)]]
+}

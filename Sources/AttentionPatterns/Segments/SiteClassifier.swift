@@ -1,0 +1,134 @@
+import ONNXGraph
+import SparseAttention
+
+/// Tells what a site attends to: its kind, its axis, and the segments of its sequence.
+final class SiteClassifier {
+  private let model: Model
+  private let views: [GraphView]
+  private let tracer: AxisTracer
+  /// Axes of inputs that reach the model's outputs: what is decoded.
+  private let decoded: Set<AxisOrigin>
+  /// False where the outputs hold what could not be told apart.
+  private let isDecodedSure: Bool
+  private let inputs: [String: ValueInfo]
+
+  init(_ model: Model, _ scopes: [AxisTracer.Scope]) {
+    self.model = model
+    views = scopes.map(\.view)
+    let overridable = Set(model.graph.initializers.map(\.name))
+    inputs = Dictionary(model.graph.inputs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    tracer = AxisTracer(scopes, overridable: overridable)
+    var decoded: Set<AxisOrigin> = []
+    var isSure = true
+    for output in model.graph.outputs {
+      guard let shape = views[0].shape(output.name) ?? output.shape, shape.count > 1 else { continue }
+      for axis in 1..<shape.count {
+        let content = tracer.content(of: output.name, axis: axis, in: 0)
+        decoded.formUnion(content.origins)
+        if content.pieces.contains(where: \.isMixed) { isSure = false }
+      }
+    }
+    self.decoded = decoded
+    isDecodedSure = isSure
+  }
+
+  func classify(_ site: inout Site, in graph: Int) {
+    guard let attention = site.attention else { return }
+    let query = content(attention.query, graph)
+    let key = content(attention.key, graph)
+    let (from, to) = (query.origins, key.origins)
+    if from.isEmpty || to.isEmpty {
+      site.kind = from == to && attention.queryLength == attention.keyLength ? .`self` : .cross
+    } else {
+      site.kind = from.isDisjoint(with: to) ? .cross : .`self`
+    }
+    let kinds = key.pieces.map(kind)
+    if site.kind == .cross {
+      site.axis = axis(of: key, kinds)
+      return
+    }
+    if kinds.contains(.text), kinds.contains(where: { $0 != .text }) { site.kind = .joint }
+    site.axis = axis(of: key, kinds)
+    site.segments = segments(key, kinds) ?? []
+    site.querySegments = query == key ? site.segments : segments(query, query.pieces.map(kind)) ?? []
+    if site.segments.isEmpty, key.pieces.count > 1 || key.pieces.contains(where: \.isMixed) {
+      site.segmentsAreUnsure = true
+    }
+  }
+
+  private func content(_ operand: Attention.Operand, _ graph: Int) -> AxisContent {
+    let axis = operand.layout == .bhsd ? 2 : 1
+    return tracer.content(of: operand.value, axis: operand.transposition.map { $0[axis] } ?? axis, in: graph)
+  }
+
+  /// What a piece holds; nil where the graph does not say.
+  private func kind(_ piece: AxisPiece) -> SegmentKind? {
+    let origins = piece.origins
+    guard !origins.isEmpty, !piece.isMixed else { return nil }
+    if origins.allSatisfy({ isTokenNumbers($0.input) }) { return .text }
+    if origins.isSubset(of: decoded) { return isDecodedSure ? .target : nil }
+    guard origins.isDisjoint(with: decoded) else { return nil }
+    if origins.allSatisfy({ rank($0.input) >= 4 }) { return .context }
+    // Vectors from outside: of the decoded tokens' width they are more of these, else a text's.
+    let widths = Set(decoded.compactMap { rank($0.input) == 3 ? width($0.input) : nil })
+    guard !widths.isEmpty else { return .text }
+    return origins.allSatisfy { origin in width(origin.input).map(widths.contains) ?? false } ? .context : .text
+  }
+
+  private func rank(_ input: String) -> Int { inputs[input]?.shape?.count ?? 0 }
+
+  private func width(_ input: String) -> Int64? { inputs[input]?.shape?.last??.value }
+
+  private func isTokenNumbers(_ input: String) -> Bool {
+    ElementType(rawValue: inputs[input]?.elementType ?? 0)?.isInteger ?? false && rank(input) <= 2
+  }
+
+  private func axis(of content: AxisContent, _ kinds: [SegmentKind?]) -> Site.Axis? {
+    let origins = content.pieces.enumerated()
+      .filter { kinds[$0.offset] != .text }.reduce(into: Set<AxisOrigin>()) { $0.formUnion($1.element.origins) }
+    if origins.isEmpty { return content.origins.isEmpty ? nil : .text }
+    var axes: Set<Role> = []
+    for origin in origins {
+      switch (rank(origin.input), origin.axis) {
+      case (5..., 2): axes.insert(.frames)
+      case (5..., _): axes.insert(.space)
+      // [B, C, H, W], or [B, F, S, C].
+      case (4, 1): axes.insert(.frames)
+      case (4, _): axes.insert(.space)
+      default: axes.formUnion(kinds.count > 1 ? [.frames, .space] : [.space])
+      }
+    }
+    return axes == [.frames] ? .temporal : axes == [.space] ? .spatial : .spatiotemporal
+  }
+
+  private enum Role { case frames, space }
+
+  /// Nil where a piece's kind or length is not known, or nothing is decoded.
+  private func segments(_ content: AxisContent, _ kinds: [SegmentKind?]) -> [SiteSegment]? {
+    guard kinds.contains(.target) else { return nil }
+    var segments: [SiteSegment] = []
+    for (piece, kind) in zip(content.pieces, kinds) {
+      guard let kind, let length = piece.length else { return nil }
+      segments.append(SiteSegment(kind: kind, length: length, grid: kind == .text ? nil : grid(piece)))
+    }
+    return segments
+  }
+
+  /// Frames, rows, columns, where the piece is made of just these.
+  private func grid(_ piece: AxisPiece) -> [Dimension]? {
+    var sizes: [Int: Dimension] = [:]
+    var order: [Int] = []
+    for factor in piece.factors {
+      guard let length = factor.length else { return nil }
+      if length.value == 1, factor.origins.isEmpty { continue }
+      guard factor.origins.count == 1, let origin = factor.origins.first, rank(origin.input) >= 4 else { return nil }
+      let axis = origin.axis - rank(origin.input) + 5
+      guard sizes[axis] == nil else { return nil }
+      sizes[axis] = length
+      order.append(axis)
+    }
+    guard order == order.sorted(), order.allSatisfy({ (2...4).contains($0) }), let rows = sizes[3], let columns = sizes[4]
+    else { return nil }
+    return [sizes[2] ?? 1, rows, columns]
+  }
+}
