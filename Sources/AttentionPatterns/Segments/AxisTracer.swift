@@ -31,7 +31,6 @@ final class AxisTracer {
   func content(of value: String, axis: Int, in graph: Int) -> AxisContent {
     let goal = Key(graph: graph, value: value, axis: axis)
     var stack = [goal]
-    var pending: Set<Key> = [goal]
     while let key = stack.last {
       if known[key] != nil {
         stack.removeLast()
@@ -39,13 +38,12 @@ final class AxisTracer {
       }
       missing = []
       let content = evaluate(key)
-      let next = missing.filter { !pending.contains($0) }
-      if next.isEmpty {
+      if missing.isEmpty {
         known[key] = content
         stack.removeLast()
       } else {
-        pending.formUnion(next)
-        stack += next
+        // Graphs have no circles, so that what is missing gets known first.
+        stack += missing
       }
     }
     return known[goal] ?? .opaque(nil)
