@@ -17,15 +17,23 @@ public enum Sampler {
     for index in 0..<steps {
       let step = SamplerStep(index: index, of: steps)
       let v = try velocity(step, x)
-      guard v.count == x.count else {
-        throw SamplerError.velocityCount(step: index, expected: x.count, actual: v.count)
-      }
-      switch kind {
-      case .flowEuler: eulerStep(&x, v, steps: Float(steps))
-      }
-      guard x.allSatisfy(\.isFinite) else { throw SamplerError.notFinite(step: index) }
+      try advance(kind, x: &x, velocity: v, at: step)
       progress(step)
     }
+  }
+
+  /// One step, for callers that drive several samples in turn.
+  /// - Throws: `SamplerError` for another count and for values that are not finite.
+  public static func advance(
+    _ kind: Adapter.SamplerKind, x: inout [Float], velocity: [Float], at step: SamplerStep
+  ) throws(SamplerError) {
+    guard velocity.count == x.count else {
+      throw .velocityCount(step: step.index, expected: x.count, actual: velocity.count)
+    }
+    switch kind {
+    case .flowEuler: eulerStep(&x, velocity, steps: Float(step.steps))
+    }
+    guard x.allSatisfy(\.isFinite) else { throw .notFinite(step: step.index) }
   }
 
   /// x − v/steps.

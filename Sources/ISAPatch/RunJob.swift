@@ -1,0 +1,98 @@
+import Foundation
+import OnnxRuntime
+import Reporting
+import VideoPipeline
+
+/// `run`: one clip through the adapter's sampler, or tensors as they are.
+public struct RunJob: Sendable {
+  public var model: String
+  public var options: SamplingOptions
+  /// Where `.mp4` (or what ffmpeg knows by its ending) or `.npz` goes.
+  public var output: String
+
+  public init(model: String, options: SamplingOptions, output: String) {
+    self.model = model
+    self.options = options
+    self.output = output
+  }
+
+  public struct Report: Sendable {
+    public var model: String
+    public var output: String
+    public var clip: String?
+    public var edit: String?
+    public var steps: Int
+    public var stepSeconds: Double
+    public var seconds: Double
+  }
+
+  private func refuseCUDA() throws(ToolError) {
+    if options.device == .cuda {
+      throw ToolError("--device cuda is not part of this version; leave it out to run on the processor.", .unavailable)
+    }
+  }
+
+  /// Edits a clip.
+  public func run(clip: String, progress: ProgressReporter) throws(ToolError) -> Report {
+    try refuseCUDA()
+    try AtomicFile.checkWritable(output)
+    let loaded = try EditingModel(
+      path: model, loading: .init(threads: options.threads ?? 0, adapter: options.adapter))
+    if options.edits.count > 1 {
+      throw ToolError("run edits with one --edit at a time; compare and calibrate take several.", .usage)
+    }
+    let set = try CaseSet(clips: [clip], options: options, match: loaded.match)
+    let point = try Self.point(options.quality, of: loaded)
+    let start = ContinuousClock.now
+    let edited = set.cases[0]
+    progress.begin("Editing \(edited.label), \(set.description)", total: set.steps)
+    let sample = try loaded.sample(edited.run, point: point) { seconds in
+      progress.advance(note: "\(NumberFormat.fixed(seconds)) s a step")
+    }
+    progress.finish()
+    if output.hasSuffix(".npz") {
+      do {
+        let tensor = try Tensor(floats: sample.video.values, shape: sample.video.shape, as: .float32)
+        try AtomicFile.write(try Npz.encode(["sample": tensor]), to: output)
+      } catch { throw ToolError(error, model: output) }
+    } else {
+      let temporary = AtomicFile.temporaryPath(for: output)
+      do {
+        try FFmpeg.find().encode(sample.video, to: temporary)
+      } catch {
+        AtomicFile.discard(temporary)
+        throw ToolError(error, model: output)
+      }
+      try AtomicFile.commit(temporary, to: output)
+    }
+    return Report(
+      model: model, output: output, clip: clip, edit: edited.editName, steps: set.steps,
+      stepSeconds: sample.medianStepSeconds, seconds: (ContinuousClock.now - start) / .seconds(1))
+  }
+
+  static func point(_ quality: Quality?, of model: EditingModel) throws(ToolError) -> Int? {
+    guard let quality else { return nil }
+    guard let dial = model.dial else {
+      throw ToolError("\(model.path) has no quality dial; calibrate makes models that have one.", .usage)
+    }
+    return dial.point(quality)
+  }
+
+  /// Runs the model once on the arrays of an `.npz`, one for each input, and writes one for each output.
+  public func run(inputs: String) throws(ToolError) -> Report {
+    try refuseCUDA()
+    try AtomicFile.checkWritable(output)
+    do {
+      let arrays = try Npz.read(inputs)
+      let session = try PlainSession(path: model, threads: options.threads ?? 0).session
+      let start = ContinuousClock.now
+      let results = try session.run(arrays)
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      try AtomicFile.write(try Npz.encode(results), to: output)
+      return Report(
+        model: model, output: output, clip: nil, edit: nil, steps: 1, stepSeconds: seconds, seconds: seconds)
+    } catch {
+      throw ToolError(error, model: model)
+    }
+  }
+}
