@@ -53,7 +53,7 @@ public struct RunJob: Sendable {
     if output.hasSuffix(".npz") {
       do {
         let tensor = try Tensor(floats: sample.video.values, shape: sample.video.shape, as: .float32)
-        try AtomicFile.write(try Npz.encode(["sample": tensor]), to: output)
+        try AtomicFile.write(try Npz.encode([(name: "sample", array: tensor)]), to: output)
       } catch { throw ToolError(error, model: output) }
     } else {
       let temporary = AtomicFile.temporaryPath(for: output)
@@ -88,7 +88,7 @@ public struct RunJob: Sendable {
       let start = ContinuousClock.now
       let results = try session.run(arrays)
       let seconds = (ContinuousClock.now - start) / .seconds(1)
-      try AtomicFile.write(try Npz.encode(results), to: output)
+      try AtomicFile.write(try Npz.encode(results.sorted { $0.key < $1.key }.map { (name: $0.key, array: $0.value) }), to: output)
       return Report(
         model: model, output: output, clip: nil, edit: nil, steps: 1, stepSeconds: seconds, seconds: seconds)
     } catch {

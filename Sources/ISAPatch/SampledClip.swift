@@ -25,18 +25,15 @@ struct SamplingInProgress {
   let model: EditingModel
   let run: EditRun
   let point: Int?
-  /// Products of each site, for the mean density over sites; 1 each where absent.
-  let weights: [String: Double]
   private(set) var x: [Float]
   private(set) var stepSeconds: [Double] = []
   private var densities: [Double] = []
   private(set) var firstVelocity: [Float] = []
 
-  init(_ model: EditingModel, _ run: EditRun, point: Int?, weights: [String: Double] = [:], noise: [Float]? = nil) {
+  init(_ model: EditingModel, _ run: EditRun, point: Int?, noise: [Float]? = nil) {
     self.model = model
     self.run = run
     self.point = point
-    self.weights = weights
     x = noise ?? run.noise
   }
 
@@ -49,8 +46,7 @@ struct SamplingInProgress {
     if index == 0 { firstVelocity = evaluation.velocity }
     let density = evaluation.density
     if !density.isEmpty {
-      let total = density.keys.map { weights[$0] ?? 1 }.reduce(0, +)
-      densities.append(density.map { $1 * (weights[$0] ?? 1) }.reduce(0, +) / total)
+      densities.append(density.values.reduce(0, +) / Double(density.count))
     }
   }
 
@@ -72,10 +68,10 @@ extension EditingModel {
   /// Samples a case from noise to clip.
   /// - Throws: `ToolError` 65 where the model fails or gives values that are not finite.
   public func sample(
-    _ run: EditRun, point: Int? = nil, weights: [String: Double] = [:], progress: (Double) -> Void = { _ in }
+    _ run: EditRun, point: Int? = nil, progress: (Double) -> Void = { _ in }
   ) throws(ToolError) -> SampledClip {
     do {
-      var sampling = SamplingInProgress(self, run, point: point, weights: weights)
+      var sampling = SamplingInProgress(self, run, point: point)
       for index in 0..<run.steps {
         try sampling.advance(index)
         progress(sampling.stepSeconds.last ?? 0)

@@ -152,7 +152,7 @@ extension Adapter.PixelRange {
   }
 
   /// From the model's range to [−1, 1].
-  func video(_ values: [Float]) -> [Float] {
+  public func video(_ values: [Float]) -> [Float] {
     if black == -1, white == 1 { return values }
     return values.map { Float((Double($0) - black) / (white - black) * 2 - 1) }
   }
