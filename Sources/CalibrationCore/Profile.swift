@@ -160,28 +160,6 @@ public struct Profile: Equatable, Codable, Sendable {
 
   /// - Throws: `CalibrationError` where the file is no profile of this version.
   public static func decoded(_ data: Data, file: String) throws(CalibrationError) -> Profile {
-    struct Header: Decodable { var schema: String }
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    guard let header = try? decoder.decode(Header.self, from: data) else {
-      throw .malformed(file: file, reason: "no JSON document with a schema")
-    }
-    guard header.schema == currentSchema else { throw .unsupportedSchema(file: file, found: header.schema) }
-    do {
-      return try decoder.decode(Profile.self, from: data)
-    } catch DecodingError.keyNotFound(let key, let context) {
-      throw .malformed(file: file, reason: "key \(key.stringValue) is missing at \(path(context))")
-    } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
-      DecodingError.dataCorrupted(let context)
-    {
-      throw .malformed(file: file, reason: "a value at \(path(context)) is of the wrong kind")
-    } catch {
-      throw .malformed(file: file, reason: "\(error)")
-    }
-  }
-
-  private static func path(_ context: DecodingError.Context) -> String {
-    let keys = context.codingPath.map(\.stringValue).joined(separator: ".")
-    return keys.isEmpty ? "the top" : keys
+    try SchemaDocument.decode(Profile.self, schema: currentSchema, data, file: file)
   }
 }

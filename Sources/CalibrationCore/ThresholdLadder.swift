@@ -4,7 +4,7 @@ import SparseAttention
 ///
 /// A rung is one threshold for every site; four rungs make a factor of two. The gap of a pair of blocks is a share of
 /// a query's attention mass, so it lies between 0 and 1, and thresholds found in practice between 1e-4 and 0.1.
-public struct ThresholdLadder: Equatable, Sendable {
+public struct ThresholdLadder: Equatable, Codable, Sendable {
   /// The smallest threshold: lists the most, errs the least.
   public var finest: Double
   /// Factor from one rung to the next.

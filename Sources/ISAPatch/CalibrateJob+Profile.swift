@@ -1,0 +1,73 @@
+import CalibrationCore
+import Foundation
+import ONNXGraph
+import Reporting
+import SparseAttention
+import VideoPipeline
+
+extension CalibrateJob {
+  /// The profile: the chosen rung first, then the others that were measured on every case, then exact attention.
+  func profile(
+    _ rig: inout CalibrationRig, _ statistics: StatisticsFile, chosen: RungMeasurement, met: Bool,
+    _ progress: ProgressReporter
+  ) throws -> Profile {
+    let others = statistics.measured.filter { $0.complete && $0.rung != chosen.rung }.sorted { $0.worstPSNR < $1.worstPSNR }
+    let rungs: [RungMeasurement] =
+      chosen.rung == nil ? [chosen] + others : [chosen] + others + [RungMeasurement(rung: nil, cases: [], complete: true)]
+    let qualities = rungs.enumerated().map { point, measured in
+      Profile.Quality(
+        point: point, threshold: measured.rung.map(ladder.threshold), worstPSNR: measured.rung.map { _ in measured.worstPSNR },
+        executedDensity: measured.rung == nil ? 1 : measured.meanDensity)
+    }
+    let sites = rig.sites.map { site in
+      Profile.SiteRecord(
+        name: site.name,
+        policy: site.with(
+          points: rungs.map { measured in
+            Array(repeating: measured.rung.map(ladder.policy) ?? .exact, count: site.heads)
+          }))
+    }
+    let unseen = try verify(&rig, rung: chosen.rung, progress)
+    return Profile(
+      tool: Version.current, machine: Machine.current.description, modelHash: statistics.modelHash,
+      graphHash: statistics.graphHash, recipe: statistics.recipe,
+      target: .init(kind: target.name, value: target.value, met: met),
+      achieved: .init(chosen, exactStepSeconds: statistics.exactStepSeconds),
+      holdOut: unseen.map { .init($0, exactStepSeconds: statistics.exactStepSeconds) }, qualities: qualities, sites: sites)
+  }
+
+  /// The chosen rung on clips that calibration did not see; nil where none were given.
+  private func verify(
+    _ rig: inout CalibrationRig, rung: Int?, _ progress: ProgressReporter
+  ) throws -> RungMeasurement? {
+    guard !holdOut.isEmpty else { return nil }
+    let set = try CaseSet(clips: holdOut, options: options, match: rig.model.match)
+    progress.begin("Clips that were held out", total: set.cases.count * set.steps * 2)
+    var measured: [CaseMeasurement] = []
+    for item in set.cases {
+      let reference = try rig.reference(item) { _ in progress.advance(note: item.label) }
+      let sample = try rig.model.sample(item.run, point: ThresholdLadder.point(of: rung)) { _ in
+        progress.advance(note: item.label)
+      }
+      measured.append(try CalibrationRig.measurement(item, sample, against: reference))
+    }
+    progress.finish()
+    return RungMeasurement(rung: rung, cases: measured, complete: true)
+  }
+}
+
+/// SHA-256 of a model file, and of its graph without the weights.
+struct ModelHashes {
+  var model: String
+  var graph: String
+
+  init(_ source: Model) throws {
+    model = source.withBytes { SHA256.hexadecimal(SHA256.digest($0)) }
+    var text = ""
+    for node in source.graph.nodes {
+      text += "\(node.domain)/\(node.opType)/\(node.inputs.joined(separator: ","))/\(node.outputs.joined(separator: ","))\n"
+    }
+    for tensor in source.graph.initializers { text += "\(tensor.name)\(tensor.dims)\n" }
+    graph = SHA256.hexadecimal(SHA256.digest(Array(text.utf8)))
+  }
+}

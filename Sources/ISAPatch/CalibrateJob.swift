@@ -1,0 +1,172 @@
+import CalibrationCore
+import Foundation
+import ONNXGraph
+import Reporting
+import SparseAttention
+import VideoPipeline
+
+/// `calibrate`: statistics, search, verification; then the profile and the patched model.
+public struct CalibrateJob: Sendable {
+  public var model: String
+  public var clips: [String]
+  public var holdOut: [String]
+  public var options: SamplingOptions
+  public var target: Target
+  public var compute: ComputeType
+  /// The patched model; the profile and the statistics stand beside it.
+  public var output: String
+  public var minTokens: Int
+  public var segments: String?
+  /// Continues from the statistics beside the output, where their model and recipe are the same.
+  public var resume: Bool
+  public var ladder = ThresholdLadder()
+  /// Whole-clip measurements that the search may make.
+  public var budget = 8
+
+  /// Every fourth rung is probed: a factor of two in the threshold.
+  static let probeStride = 4
+  /// Steps of each case that are probed.
+  static let probePhases = 3
+  /// One query block in so many is probed.
+  static let probeSample = 8
+
+  public init(
+    model: String, clips: [String], holdOut: [String] = [], options: SamplingOptions, target: Target,
+    compute: ComputeType = .float32, output: String? = nil, minTokens: Int = 1024, segments: String? = nil,
+    resume: Bool = false
+  ) {
+    self.model = model
+    self.clips = clips
+    self.holdOut = holdOut
+    self.options = options
+    self.target = target
+    self.compute = compute
+    self.output = output ?? Self.defaultOutput(model)
+    self.minTokens = minTokens
+    self.segments = segments
+    self.resume = resume
+  }
+
+  /// `X.onnx` → `X.isa.onnx`.
+  public static func defaultOutput(_ model: String) -> String { stem(model) + ".isa.onnx" }
+
+  private static func stem(_ path: String) -> String {
+    for ending in [".isa.onnx", ".onnx"] where path.hasSuffix(ending) { return String(path.dropLast(ending.count)) }
+    return path
+  }
+
+  public var profilePath: String { Self.stem(output) + ".isa.json" }
+  public var statisticsPath: String { Self.stem(output) + ".isa.stats" }
+
+  public struct Report: Sendable {
+    public var model: String
+    public var output: String
+    public var profilePath: String
+    public var statisticsPath: String
+    public var profile: Profile
+    public var description: String
+    public var exactError: Double
+    public var originalStepSeconds: Double
+    public var sites: Int
+    /// Whether the target holds for what was measured.
+    public var met: Bool { profile.target.met }
+  }
+
+  public func run(progress: ProgressReporter) throws(ToolError) -> Report {
+    do {
+      return try calibrate(progress)
+    } catch {
+      throw ToolError(error, model: model)
+    }
+  }
+
+  private func calibrate(_ progress: ProgressReporter) throws -> Report {
+    if options.device == .cuda {
+      throw ToolError(
+        "--device cuda is not part of this version; leave it out to calibrate on the processor.", .unavailable)
+    }
+    for path in [output, profilePath, statisticsPath] { try AtomicFile.checkWritable(path) }
+    var rig = try CalibrationRig(
+      model: model, clips: clips, options: options, compute: compute, ladder: ladder, minTokens: minTokens,
+      segments: segments)
+    var statistics = try collected(&rig, progress)
+    let chosen = try search(&rig, &statistics, progress)
+    let exact = RungMeasurement(rung: nil, cases: [], complete: true)
+    let measured = chosen.flatMap { rung in statistics.measured.first { $0.rung == rung && $0.complete } }
+    let profile = try profile(&rig, statistics, chosen: measured ?? exact, met: measured != nil, progress)
+    try AtomicFile.write(try profile.encoded(), to: profilePath)
+    var patch = PatchJob(model: model, mode: .profile(profilePath), output: output)
+    patch.segments = segments
+    patch.adapter = options.adapter
+    _ = try patch.run()
+    return Report(
+      model: model, output: output, profilePath: profilePath, statisticsPath: statisticsPath, profile: profile,
+      description: rig.cases.description, exactError: statistics.exactError,
+      originalStepSeconds: statistics.originalStepSeconds, sites: rig.sites.count)
+  }
+
+  /// Statistics of the probe and of exact attention: those of an earlier run where they are to be continued.
+  private func collected(_ rig: inout CalibrationRig, _ progress: ProgressReporter) throws -> StatisticsFile {
+    let hashes = try ModelHashes(rig.patcher.model)
+    let recipe = try recipe(rig.cases)
+    if resume, let data = FileManager.default.contents(atPath: statisticsPath) {
+      let earlier = try StatisticsFile.decoded(data, file: statisticsPath)
+      if earlier.modelHash == hashes.model, earlier.recipe == recipe, earlier.ladder == ladder {
+        progress.message("Continuing from \(statisticsPath).")
+        return earlier
+      }
+      progress.message("\(statisticsPath) is of another model or recipe; starting anew.", important: true)
+    }
+    let agreement = try rig.compareWithOriginal()
+    guard agreement.error < 1e-3 else {
+      throw ToolError(
+        "Exact attention in \(model) differs from the original by \(NumberFormat.scientific(agreement.error)); "
+          + "report this model as a bug.", .softwareBug)
+    }
+    let rungs = Array(stride(from: 0, to: ladder.count, by: Self.probeStride))
+    let probe = try rig.probe(
+      rungs: rungs, phases: Self.probePhases, sample: Self.probeSample, progress: progress)
+    let statistics = StatisticsFile(
+      tool: Version.current, machine: Machine.current.description, modelHash: hashes.model, graphHash: hashes.graph,
+      recipe: recipe, ladder: ladder, exactError: agreement.error, originalStepSeconds: agreement.originalStepSeconds,
+      exactStepSeconds: agreement.exactStepSeconds, probe: probe, measured: [])
+    try AtomicFile.write(try statistics.encoded(), to: statisticsPath)
+    return statistics
+  }
+
+  /// Measures rungs until the search ends; each measurement is kept at once.
+  private func search(
+    _ rig: inout CalibrationRig, _ statistics: inout StatisticsFile, _ progress: ProgressReporter
+  ) throws -> Int? {
+    let search = ScaleSearch(
+      target: target, rungs: ladder.count, budget: budget, exactStepSeconds: statistics.originalStepSeconds)
+    let start = statistics.probe.start(for: target, exactStepSeconds: statistics.exactStepSeconds)
+    while true {
+      switch search.next(statistics.measured, start: start) {
+      case .done(let rung): return rung
+      case .measure(let rung):
+        let measured = try rig.measure(rung: rung, earlier: statistics.measured, target: target, progress: progress)
+        statistics.measured.append(measured)
+        try AtomicFile.write(try statistics.encoded(), to: statisticsPath)
+        progress.message(
+          "threshold \(NumberFormat.scientific(Double(ladder.threshold(rung)))): worst "
+            + "\(NumberFormat.decibels(measured.worstPSNR)) at density \(NumberFormat.fixed(measured.meanDensity, digits: 3))"
+            + (measured.complete ? "" : " (stopped at the first miss)"))
+      }
+    }
+  }
+
+  private func recipe(_ cases: CaseSet) throws -> Profile.Recipe {
+    func records(_ paths: [String]) throws -> [Profile.ClipRecord] {
+      try paths.map { path in
+        guard let data = FileManager.default.contents(atPath: path) else { throw ToolError.missing(path) }
+        return Profile.ClipRecord(
+          name: URL(fileURLWithPath: path).lastPathComponent, sha256: SHA256.hexadecimal(SHA256.digest([UInt8](data))))
+      }
+    }
+    return Profile.Recipe(
+      clips: try records(clips), holdOut: try records(holdOut), edits: cases.edits, seeds: [cases.seed],
+      steps: cases.steps, frames: cases.frames, width: cases.size.width, height: cases.size.height,
+      threads: options.threads ?? 0, compute: compute.rawValue)
+  }
+}
