@@ -2,8 +2,9 @@ import Foundation
 
 /// JSON documents that begin with a schema: one place that says what is wrong with a file.
 enum SchemaDocument {
+  private struct Header: Decodable { var schema: String }
+
   static func decode<T: Decodable>(_: T.Type, schema: String, _ data: Data, file: String) throws(CalibrationError) -> T {
-    struct Header: Decodable { var schema: String }
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     guard let header = try? decoder.decode(Header.self, from: data) else {

@@ -55,19 +55,3 @@ extension CalibrateJob {
     return RungMeasurement(rung: rung, cases: measured, complete: true)
   }
 }
-
-/// SHA-256 of a model file, and of its graph without the weights.
-struct ModelHashes {
-  var model: String
-  var graph: String
-
-  init(_ source: Model) throws {
-    model = source.withBytes { SHA256.hexadecimal(SHA256.digest($0)) }
-    var text = ""
-    for node in source.graph.nodes {
-      text += "\(node.domain)/\(node.opType)/\(node.inputs.joined(separator: ","))/\(node.outputs.joined(separator: ","))\n"
-    }
-    for tensor in source.graph.initializers { text += "\(tensor.name)\(tensor.dims)\n" }
-    graph = SHA256.hexadecimal(SHA256.digest(Array(text.utf8)))
-  }
-}

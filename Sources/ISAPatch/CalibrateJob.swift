@@ -1,3 +1,4 @@
+import AttentionPatterns
 import CalibrationCore
 import Foundation
 import ONNXGraph
@@ -15,7 +16,7 @@ public struct CalibrateJob: Sendable {
   public var compute: ComputeType
   /// The patched model; the profile and the statistics stand beside it.
   public var output: String
-  public var minTokens: Int
+  public var selection: SiteSelection
   public var segments: String?
   /// Continues from the statistics beside the output, where their model and recipe are the same.
   public var resume: Bool
@@ -32,7 +33,7 @@ public struct CalibrateJob: Sendable {
 
   public init(
     model: String, clips: [String], holdOut: [String] = [], options: SamplingOptions, target: Target,
-    compute: ComputeType = .float32, output: String? = nil, minTokens: Int = 1024, segments: String? = nil,
+    compute: ComputeType = .float32, output: String? = nil, selection: SiteSelection = SiteSelection(), segments: String? = nil,
     resume: Bool = false
   ) {
     self.model = model
@@ -42,7 +43,7 @@ public struct CalibrateJob: Sendable {
     self.target = target
     self.compute = compute
     self.output = output ?? Self.defaultOutput(model)
-    self.minTokens = minTokens
+    self.selection = selection
     self.segments = segments
     self.resume = resume
   }
@@ -87,7 +88,7 @@ public struct CalibrateJob: Sendable {
     }
     for path in [output, profilePath, statisticsPath] { try AtomicFile.checkWritable(path) }
     var rig = try CalibrationRig(
-      model: model, clips: clips, options: options, compute: compute, ladder: ladder, minTokens: minTokens,
+      model: model, clips: clips, options: options, compute: compute, ladder: ladder, selection: selection,
       segments: segments)
     var statistics = try collected(&rig, progress)
     let chosen = try search(&rig, &statistics, progress)
@@ -95,10 +96,11 @@ public struct CalibrateJob: Sendable {
     let measured = chosen.flatMap { rung in statistics.measured.first { $0.rung == rung && $0.complete } }
     let profile = try profile(&rig, statistics, chosen: measured ?? exact, met: measured != nil, progress)
     try AtomicFile.write(try profile.encoded(), to: profilePath)
-    var patch = PatchJob(model: model, mode: .profile(profilePath), output: output)
-    patch.segments = segments
-    patch.adapter = options.adapter
-    _ = try patch.run()
+    _ = try PatchJob(
+      .init(
+        model: model, output: output, mode: .profile(profilePath), selection: selection, segments: segments,
+        adapter: options.adapter)
+    ).run()
     return Report(
       model: model, output: output, profilePath: profilePath, statisticsPath: statisticsPath, profile: profile,
       description: rig.cases.description, exactError: statistics.exactError,
@@ -107,11 +109,11 @@ public struct CalibrateJob: Sendable {
 
   /// Statistics of the probe and of exact attention: those of an earlier run where they are to be continued.
   private func collected(_ rig: inout CalibrationRig, _ progress: ProgressReporter) throws -> StatisticsFile {
-    let hashes = try ModelHashes(rig.patcher.model)
+    let modelHash = rig.patcher.model.withBytes { SHA256.hexadecimal(SHA256.digest($0)) }
     let recipe = try recipe(rig.cases)
     if resume, let data = FileManager.default.contents(atPath: statisticsPath) {
       let earlier = try StatisticsFile.decoded(data, file: statisticsPath)
-      if earlier.modelHash == hashes.model, earlier.recipe == recipe, earlier.ladder == ladder {
+      if earlier.modelHash == modelHash, earlier.recipe == recipe, earlier.ladder == ladder {
         progress.message("Continuing from \(statisticsPath).")
         return earlier
       }
@@ -127,7 +129,8 @@ public struct CalibrateJob: Sendable {
     let probe = try rig.probe(
       rungs: rungs, phases: Self.probePhases, sample: Self.probeSample, progress: progress)
     let statistics = StatisticsFile(
-      tool: Version.current, machine: Machine.current.description, modelHash: hashes.model, graphHash: hashes.graph,
+      tool: Version.current, machine: Machine.current.description, modelHash: modelHash,
+      graphHash: GraphHash.of(rig.patcher.model),
       recipe: recipe, ladder: ladder, exactError: agreement.error, originalStepSeconds: agreement.originalStepSeconds,
       exactStepSeconds: agreement.exactStepSeconds, probe: probe, measured: [])
     try AtomicFile.write(try statistics.encoded(), to: statisticsPath)

@@ -36,16 +36,16 @@ struct CalibrationRig {
 
   init(
     model path: String, clips: [String], options: SamplingOptions, compute: ComputeType, ladder: ThresholdLadder,
-    minTokens: Int, segments: String?
+    selection: SiteSelection, segments: String?
   ) throws {
     let model = try Model.load(path: path)
     patcher = try Patcher(model, segments: segments, adapter: options.adapter)
-    sites = patcher.sites.filter { $0.isReplaceable && $0.reason == nil && !$0.isBelow(minTokens) }.compactMap { site in
-      guard let attention = site.attention else { return nil }
+    sites = patcher.sites.compactMap { site in
+      guard let attention = site.attention, selection.reason(site) == nil else { return nil }
       return CalibratedSite(
         name: site.name, heads: attention.heads,
         base: SitePolicy(tile: Tile.choose(site.segments), compute: compute, points: []),
-        mayBeSparse: attention.masks.isEmpty)
+        mayBeSparse: !attention.needsBias)
     }
     guard !sites.isEmpty else {
       throw ToolError(
@@ -183,14 +183,6 @@ extension ProbeStatistics {
       }
     }
     sites[site] = phases
-  }
-}
-
-extension Site {
-  /// Whether its sequence is known to be shorter than what is worth replacing.
-  func isBelow(_ minTokens: Int) -> Bool {
-    guard let length = keyLength?.value else { return false }
-    return length < Int64(minTokens)
   }
 }
 

@@ -1,3 +1,4 @@
+import CalibrationCore
 import Foundation
 
 /// The operating points of a calibrated model and what each was measured to keep; carried in the model's metadata.
@@ -21,6 +22,12 @@ public struct QualityDial: Codable, Equatable, Sendable {
   public var positions: [Position]
 
   public init(positions: [Position]) { self.positions = positions }
+
+  public init(_ profile: Profile) {
+    positions = profile.qualities.map {
+      Position(point: $0.point, worstPSNR: $0.worstPSNR, executedDensity: $0.executedDensity)
+    }
+  }
 
   init?(metadata: [String: String]) {
     guard let text = metadata[QualityDial.metadataKey],

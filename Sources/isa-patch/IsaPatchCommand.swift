@@ -13,8 +13,10 @@ struct IsaPatchCommand: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      DoctorCommand.self
-    ])
+      PatchCommand.self, InspectCommand.self, CalibrateCommand.self, RunCommand.self, CompareCommand.self,
+      RestoreCommand.self, DoctorCommand.self,
+    ],
+    defaultSubcommand: PatchCommand.self)
 
   static func main() {
     Interruption.install()

@@ -1,0 +1,72 @@
+import Foundation
+import OnnxRuntime
+import SparseAttentionCPU
+import VideoPipeline
+
+/// `doctor`: what was found, where, and what to do about what is missing.
+public struct DoctorJob: Sendable {
+  public init() {}
+
+  public struct Finding: Sendable {
+    public var name: String
+    public var found: Bool
+    /// What was found, or what to do.
+    public var detail: String
+    /// Whether nothing runs without it.
+    public var isNeeded: Bool
+  }
+
+  public func run() -> [Finding] {
+    [runtime(), operators(), ffmpeg(), adapters()] + kernels() + [graphics()]
+  }
+
+  private func finding(_ name: String, needed: Bool = true, _ body: () throws -> String) -> Finding {
+    do {
+      return Finding(name: name, found: true, detail: try body(), isNeeded: needed)
+    } catch {
+      return Finding(
+        name: name, found: false, detail: ToolError(error, model: name).message, isNeeded: needed)
+    }
+  }
+
+  private func runtime() -> Finding {
+    finding("ONNX Runtime") {
+      let library = try Library.load()
+      return "\(library.version), \(library.path)"
+    }
+  }
+
+  private func operators() -> Finding {
+    finding("operator library") { try OpLibrary.find() }
+  }
+
+  private func ffmpeg() -> Finding {
+    finding("ffmpeg") {
+      let ffmpeg = try FFmpeg.find()
+      return "\(try ffmpeg.version()), \(ffmpeg.ffmpeg)"
+    }
+  }
+
+  private func adapters() -> Finding {
+    finding("adapters", needed: false) {
+      let library = try AdapterLibrary.find()
+      guard let folder = library.folder else {
+        throw ToolError("No Adapters folder was found; set ISA_ADAPTERS to one.", .unavailable)
+      }
+      return "\(library.adapters.map(\.name).joined(separator: ", ")), \(folder)"
+    }
+  }
+
+  /// Each row of the kernel table; the first that is found runs.
+  private func kernels() -> [Finding] {
+    KernelTable.rows.map { row in
+      Finding(
+        name: "kernel \(row.name)", found: row.isAvailable, detail: row.declined ?? row.needs, isNeeded: false)
+    }
+  }
+
+  private func graphics() -> Finding {
+    Finding(
+      name: "GPU", found: false, detail: "This version runs on the processor only.", isNeeded: false)
+  }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import ISAPatch
+
+struct PatchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "patch", abstract: "Replace a model's attention, and write the patched model.")
+
+  enum Mode: String, CaseIterable, ExpressibleByArgument {
+    case exact, paper
+  }
+
+  @Argument(help: "The ONNX model.")
+  var model: String
+
+  @Option(name: .shortAndLong, help: "The patched model (MODEL.isa.onnx).")
+  var output: String?
+
+  @Option(name: .long, help: "exact: all sites, every pair of tokens. paper: the published ratios.")
+  var mode: Mode?
+
+  @Option(name: .long, help: "A profile that calibrate wrote.")
+  var profile: String?
+
+  @Option(name: .long, help: "Adapter by name or file, where the model is not recognised.")
+  var adapter: String?
+
+  @Option(name: .long, help: "Weights in files of their own: keep, copy or link.")
+  var externalData: ExternalDataPolicy = .keep
+
+  @Flag(name: .long, help: "Exit with 1 where a site that was asked for stays.")
+  var strict = false
+
+  @Flag(name: .long, help: "Write nothing.")
+  var dryRun = false
+
+  @Flag(name: .long, help: "Give each site's statistics as one more output.")
+  var statistics = false
+
+  @OptionGroup var selection: SelectionOptions
+  @OptionGroup var outputOptions: OutputOptions
+
+  func validate() throws {
+    if mode != nil, profile != nil { throw ValidationError("Give --mode or --profile, not both.") }
+  }
+
+  func run() throws {
+    let chosen: PatchJob.Mode = profile.map { .profile($0) } ?? (mode == .paper ? .paper : .exact)
+    let outcome = try PatchJob(
+      .init(
+        model: model, output: output, mode: chosen, selection: selection.selection, segments: selection.segments,
+        adapter: adapter, externalData: externalData, strict: strict, dryRun: dryRun, statistics: statistics)
+    ).run()
+    if outputOptions.json {
+      Console.result(outcome.report.json)
+    } else {
+      Console.result(SiteTable.text(outcome.report, verbose: outputOptions.verbose))
+      if !outputOptions.quiet {
+        for line in SiteTable.notes(outcome.report) { Console.note(line) }
+        Console.note(
+          outcome.report.replaced == 0
+            ? "No site was replaced."
+            : "Replaced \(outcome.report.replaced) of \(outcome.report.sites.count) sites"
+              + (outcome.report.output.map { " in \($0)" } ?? " (nothing written)") + ".")
+      }
+    }
+    try Console.finish(outcome.status)
+  }
+}
+
+extension ExternalDataPolicy: ExpressibleByArgument {}

@@ -1,0 +1,47 @@
+import ArgumentParser
+import ISAPatch
+import Reporting
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Edit one clip, or run tensors through a model, original or patched.")
+
+  @Argument(help: "The ONNX model.")
+  var model: String
+
+  @Option(name: .long, help: "The clip to edit.")
+  var clip: String?
+
+  @Option(name: .long, help: "Arrays for the model's inputs (.npz), instead of a clip.")
+  var inputs: String?
+
+  @Option(name: .shortAndLong, help: "The edited clip (.mp4), or arrays (.npz).")
+  var output: String
+
+  @OptionGroup var sampling: SamplingArguments
+  @OptionGroup var outputOptions: OutputOptions
+
+  func validate() throws {
+    if (clip == nil) == (inputs == nil) { throw ValidationError("Give --clip or --inputs.") }
+    if inputs != nil, !output.hasSuffix(".npz") { throw ValidationError("With --inputs, the output has to be .npz.") }
+  }
+
+  func run() throws {
+    let job = RunJob(model: model, options: sampling.options, output: output)
+    let progress = ProgressReporter.standardError(quiet: outputOptions.quiet)
+    let report =
+      if let clip { try job.run(clip: clip, progress: progress) } else { try job.run(inputs: inputs ?? "") }
+    if outputOptions.json {
+      Console.result(
+        JSONOutput.object([
+          ("schema", "isa-patch/run/1"), ("model", .string(report.model)), ("output", .string(report.output)),
+          ("clip", .init(report.clip)), ("edit", .init(report.edit)), ("steps", .integer(report.steps)),
+          ("step_seconds", .number(report.stepSeconds)), ("seconds", .number(report.seconds)),
+        ]).document)
+    } else {
+      Console.result(
+        "\(report.output): \(report.steps) step\(report.steps == 1 ? "" : "s"), "
+          + "\(NumberFormat.fixed(report.stepSeconds)) s each")
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import ArgumentParser
+import AttentionPatterns
+
+/// Which sites a command is about, and what is known of their sequences.
+struct SelectionOptions: ParsableArguments {
+  @Option(name: .long, help: "Only sites whose name matches; repeatable. Overrides policy, never correctness.")
+  var only: [String] = []
+
+  @Option(name: .long, help: "No site whose name matches; repeatable.")
+  var except: [String] = []
+
+  @Option(name: .long, help: "Leave sites of shorter sequences as they are.")
+  var minTokens = 1024
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Segments in sequence order, as in target=2048:8x16x16,context=2048:8x16x16 (tokens, frames x rows x columns).",
+      valueName: "segments"))
+  var segments: String?
+
+  var selection: SiteSelection { SiteSelection(only: only, except: except, minTokens: minTokens) }
+}
