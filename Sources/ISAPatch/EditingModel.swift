@@ -1,3 +1,4 @@
+import AttentionPatterns
 import Foundation
 import ONNXGraph
 import OnnxRuntime
@@ -41,7 +42,7 @@ public final class EditingModel: Sendable {
       let model = try bytes.map { try Model.load(bytes: $0, path: path) } ?? Model.load(path: path)
       let library = try Library.load()
       var options = Session.Options(threads: loading.threads)
-      if model.opsets[PatchNames.domain] != nil { options.opLibraries = [try OpLibrary.find(besideModel: path)] }
+      if model.opsets[RewriteNames.domain] != nil { options.opLibraries = [try OpLibrary.find(besideModel: path)] }
       options.spinning = loading.spinning
       options.profilePrefix = loading.profilePrefix
       if bytes != nil {
@@ -54,11 +55,11 @@ public final class EditingModel: Sendable {
       throw ToolError(error, model: path)
     }
     var statistics: [String: String] = [:]
-    for output in session.outputs where output.name.hasPrefix(PatchNames.statisticsPrefix) {
-      statistics[String(output.name.dropFirst(PatchNames.statisticsPrefix.count))] = output.name
+    for output in session.outputs where output.name.hasPrefix(RewriteNames.statisticsPrefix) {
+      statistics[String(output.name.dropFirst(RewriteNames.statisticsPrefix.count))] = output.name
     }
     self.statistics = statistics
-    hasPoints = session.overridableInitializers.contains { $0.name == PatchNames.point }
+    hasPoints = session.overridableInitializers.contains { $0.name == RewriteNames.point }
   }
 
   private static func match(_ session: Session, path: String, adapter: String?) throws -> AdapterMatch {
@@ -102,7 +103,7 @@ public final class EditingModel: Sendable {
   /// - Parameter point: operating point; nil for the model's default.
   public func evaluate(_ call: EditRun.Call, of run: EditRun, point: Int? = nil) throws -> Evaluation {
     var inputs = call.inputs
-    if let point, hasPoints { inputs[PatchNames.point] = Tensor(scalar: Int64(point)) }
+    if let point, hasPoints { inputs[RewriteNames.point] = Tensor(scalar: Int64(point)) }
     let start = ContinuousClock.now
     let results = try session.run(inputs, outputs: [call.output] + statistics.values.sorted())
     let seconds = (ContinuousClock.now - start) / .seconds(1)

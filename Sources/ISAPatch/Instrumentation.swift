@@ -1,3 +1,4 @@
+import AttentionPatterns
 import Foundation
 import ONNXGraph
 import SparseAttention
@@ -10,7 +11,7 @@ enum Instrumentation {
   static func withStatistics(path: String) throws(ToolError) -> [UInt8] {
     try edited(path: path) { node, delta, index in
       let site = node.string("site") ?? node.name
-      let name = PatchNames.statisticsPrefix + site
+      let name = RewriteNames.statisticsPrefix + site
       guard !index.isOutput(name) else { return node.copy() }
       var copy = node.copy()
       copy.outputs = [node.outputs[0], name]
@@ -48,7 +49,7 @@ enum Instrumentation {
   }
 
   private static func isSite(_ node: Node) -> Bool {
-    node.domain == PatchNames.domain && node.opType == PatchNames.attention
+    node.domain == RewriteNames.domain && node.opType == RewriteNames.attention
   }
 
   /// Writes every site of the main graph anew.

@@ -1,3 +1,4 @@
+import AttentionPatterns
 import ONNXGraph
 import OnnxRuntime
 
@@ -9,7 +10,7 @@ struct PlainSession {
     do {
       let model = try Model.load(path: path)
       var options = Session.Options(threads: threads)
-      if model.opsets[PatchNames.domain] != nil { options.opLibraries = [try OpLibrary.find(besideModel: path)] }
+      if model.opsets[RewriteNames.domain] != nil { options.opLibraries = [try OpLibrary.find(besideModel: path)] }
       session = try Session(Library.load(), model: .path(path), options: options)
     } catch {
       throw ToolError(error, model: path)
