@@ -82,9 +82,10 @@ public struct PatchJob: Sendable {
         "\(options.model) is patched already; run 'isa-patch restore' on it first, or give the original.", .dataError)
     }
     let digest = model.withBytes { SHA256.digest($0) }
-    let (policies, label) = try policies(modelHash: SHA256.hexadecimal(digest))
+    let (policies, label) = try policies(for: model, hash: SHA256.hexadecimal(digest))
     if !options.dryRun { try AtomicFile.checkWritable(output) }
     let patcher = try Patcher(model, segments: options.segments, adapter: options.adapter)
+    try Self.check(options.selection, patcher.sites)
     if let policies, let missing = policies.keys.sorted().first(where: { name in
       !patcher.sites.contains { $0.name == name }
     }) {
@@ -92,11 +93,11 @@ public struct PatchJob: Sendable {
     }
     var treatments: [String: Treatment] = [:]
     var reports: [SiteReport] = []
-    var keptForCorrectness = 0
+    var missed = 0
     for site in patcher.sites {
-      let (policy, reason) = try decision(site, policies)
+      let (policy, reason) = try decision(site, policies, patcher)
       if let policy { treatments[site.name] = .attention(policy) }
-      if let reason, reason.isForCorrectness { keptForCorrectness += 1 }
+      if let reason, reason != .notSelected { missed += 1 }
       var report = SiteReport(site, reason: reason, replaced: policy != nil)
       report.policies = policy.map { Profile.SiteRecord(name: site.name, policy: $0) }
       reports.append(report)
@@ -111,8 +112,20 @@ public struct PatchJob: Sendable {
       model: options.model, output: options.dryRun ? nil : output, adapter: patcher.adapter?.adapter.name, sites: [])
     report.sites = reports
     let status: ExitStatus =
-      report.replaced == 0 ? .nothingReplaced : options.strict && keptForCorrectness > 0 ? .unmet : .success
+      report.replaced == 0 ? .nothingReplaced : options.strict && missed > 0 ? .unmet : .success
     return Outcome(report: report, status: status, seconds: (ContinuousClock.now - start) / .seconds(1))
+  }
+
+  /// A glob that names no site is a mistake of the user's.
+  private static func check(_ selection: SiteSelection, _ sites: [Site]) throws(ToolError) {
+    guard !sites.isEmpty else { return }
+    for (option, globs) in [("--only", selection.only), ("--except", selection.except)] {
+      for glob in globs where !sites.contains(where: { Glob.matches(glob, $0.name) }) {
+        let names = sites.prefix(8).map(\.name).joined(separator: ", ")
+        throw ToolError(
+          "\(option) \(glob) names no site; the sites are \(names)\(sites.count > 8 ? ", …" : "").", .usage)
+      }
+    }
   }
 
   /// The file's bytes, with the way back checked.
@@ -138,7 +151,7 @@ public struct PatchJob: Sendable {
     }
   }
 
-  private func policies(modelHash: String) throws(ToolError) -> (policies: [String: SitePolicy]?, label: String) {
+  private func policies(for model: Model, hash: String) throws(ToolError) -> (policies: [String: SitePolicy]?, label: String) {
     switch options.mode {
     case .exact: return (nil, "exact")
     case .paper: return (nil, "paper")
@@ -147,8 +160,9 @@ public struct PatchJob: Sendable {
       guard let data = FileManager.default.contents(atPath: path) else { throw .missing(path) }
       do throws(CalibrationError) {
         let profile = try Profile.decoded(data, file: path)
-        guard profile.modelHash == modelHash else {
-          throw .profileOfAnotherModel(profile: profile.modelHash, model: modelHash)
+        // Fine-tuned siblings have the same graph.
+        guard profile.modelHash == hash || profile.graphHash == GraphHash.of(model) else {
+          throw .profileOfAnotherModel(profile: profile.modelHash, model: hash)
         }
         return (try profile.policies(), SHA256.hexadecimal(SHA256.digest(Array(data))))
       } catch {
@@ -158,7 +172,7 @@ public struct PatchJob: Sendable {
   }
 
   private func decision(
-    _ site: Site, _ policies: [String: SitePolicy]?
+    _ site: Site, _ policies: [String: SitePolicy]?, _ patcher: Patcher
   ) throws(ToolError) -> (policy: SitePolicy?, reason: KeptReason?) {
     if let reason = options.selection.reason(site) { return (nil, reason) }
     guard let attention = site.attention else { return (nil, site.reason) }
@@ -176,7 +190,7 @@ public struct PatchJob: Sendable {
       policy = .uniform(.exact, heads: attention.heads)
     }
     let isSparse = policy.points.contains { $0.contains { !$0.exact } }
-    if isSparse, attention.needsBias { return (nil, .biasNeedsExact) }
+    if isSparse, patcher.needsBias(site) { return (nil, .biasNeedsExact) }
     return (policy, nil)
   }
 }

@@ -40,6 +40,13 @@ public struct Patcher: Sendable {
     self.sites = sites
   }
 
+  /// True where a site's masks are a bias on the scores, which exact policies alone take.
+  func needsBias(_ site: Site) -> Bool {
+    guard let attention = site.attention, let view = finder.views.first(where: { $0.graph.path == site.path })
+    else { return false }
+    return attention.needsBias(in: view)
+  }
+
   private static func assign(_ given: GivenSegments, to sites: inout [Site]) -> Int {
     var count = 0
     for position in sites.indices where sites[position].kind != .cross && given.fit(sites[position].keyLength) {

@@ -34,24 +34,17 @@ struct SiteNode {
 
   /// The operator's key mask and bias; "" where there is none.
   mutating func masks(_ attention: Attention) -> (mask: String, bias: String) {
-    let type = view.elementType(attention.query.value) ?? .float32
-    var bias = ""
-    for mask in attention.masks {
-      var value: String
-      switch mask {
-      case .additive(let name, let factor):
-        value = name
-        if let theirs = view.elementType(name), theirs != type {
-          value = add("Cast", [value], attributes: ["to": .int(Int64(type.rawValue))])
-        }
-        if factor != 1 { value = add("Mul", [value, scalar(factor, type)]) }
-      case .boolean(let name, let hides, let fill):
-        let (kept, hidden) = (scalar(0, type), scalar(fill, type))
-        value = add("Where", hides ? [name, hidden, kept] : [name, kept, hidden])
-      }
-      bias = bias.isEmpty ? value : add("Add", [bias, value])
-    }
-    return ("", bias)
+    let masks = MaskNodes(view, attention, prefix: prefix, fresh: fresh)
+    before += masks.nodes
+    return (masks.keyMask, masks.bias)
+  }
+
+  /// What the exporter said of the softmax, and what inspecting the patched model cannot see any more.
+  static func metadata(_ site: Site, _ attention: Attention) -> [String: String] {
+    var metadata = attention.nodes.first { $0.outputs.first == attention.softmax }?.metadata ?? [:]
+    metadata["isa.kind"] = site.kind.rawValue
+    metadata["isa.axis"] = site.axis?.rawValue
+    return metadata
   }
 
   static func attributes(_ site: Site, _ attention: Attention, _ policy: SitePolicy) -> [String: AttributeValue] {
@@ -76,13 +69,6 @@ struct SiteNode {
     attributes["policies"] = .tensor(
       Tensor(name: "policies", dims: [policy.points.count, attention.heads, Policy.rowLength], floats: rows))
     return attributes
-  }
-
-  /// A scalar constant of a floating-point type, as a node, since functions have no initializers.
-  private mutating func scalar(_ number: Double, _ type: ElementType) -> String {
-    let name = add(
-      "Constant", [], attributes: ["value": .tensor(Tensor(name: "", dims: [], floats: [Float(number)]))])
-    return type == .float32 ? name : add("Cast", [name], attributes: ["to": .int(Int64(type.rawValue))])
   }
 
   private mutating func add(

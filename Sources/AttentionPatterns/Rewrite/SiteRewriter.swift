@@ -104,7 +104,7 @@ public struct SiteRewriter {
     }
     let new = NewNode(
       type, domain: RewriteNames.domain, name: counter.fresh("isa.\(site.name)"), inputs: inputs, outputs: outputs,
-      attributes: attributes, metadata: last.metadata)
+      attributes: attributes, metadata: SiteNode.metadata(site, attention))
     let added = node.before + [new] + node.after
     // The last node that goes stands after everything that is read.
     let position = max(last.index, attention.nodes.map(\.index).max() ?? 0)

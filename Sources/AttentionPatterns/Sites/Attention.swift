@@ -23,9 +23,6 @@ public struct Attention: Sendable {
   /// First output of the softmax or fused operator.
   public var softmax: String
 
-  /// True where something is added to the scores that no key mask can express.
-  public var needsBias: Bool { !masks.isEmpty }
-
   /// A tensor that the operator reads or writes.
   public struct Operand: Sendable {
     public var value: String
