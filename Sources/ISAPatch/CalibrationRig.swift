@@ -39,13 +39,14 @@ struct CalibrationRig {
     selection: SiteSelection, segments: String?
   ) throws {
     let model = try Model.load(path: path)
-    patcher = try Patcher(model, segments: segments, adapter: options.adapter)
-    sites = patcher.sites.compactMap { site in
+    let patcher = try Patcher(model, segments: segments, adapter: options.adapter)
+    self.patcher = patcher
+    sites = patcher.sites.compactMap { site -> CalibratedSite? in
       guard let attention = site.attention, selection.reason(site) == nil else { return nil }
       return CalibratedSite(
         name: site.name, heads: attention.heads,
         base: SitePolicy(tile: Tile.choose(site.segments), compute: compute, points: []),
-        mayBeSparse: !attention.needsBias)
+        mayBeSparse: !patcher.needsBias(site))
     }
     guard !sites.isEmpty else {
       throw ToolError(
