@@ -171,7 +171,7 @@ def bad_input_rows(table, folder):
     (work / "profile.json").write_text(
         '{"schema": "isa-patch/profile/1", "model_hash": "00"}')
     clip = ["--clip", CLIPS / "wolf.mp4", "--edit", 5]
-    empty = {"ISA_OPS_LIBRARY": str(work / "none.so")}
+    empty = {"ISA_OP_LIBRARY": str(work / "none.so")}
     cases = [
         ("no such file", ["patch", work / "missing.onnx"], 66, {}),
         ("not ONNX", ["patch", work / "text.onnx"], 65, {}),
