@@ -7,38 +7,46 @@ struct DecomposedAttention {
   let match: Match
 
   /// - Returns: nil where it only looks like attention.
-  func recognised() -> Result<Attention, Rejection>? {
+  func recognised() -> Recognition? {
     guard let first = match.nodes["first"], let second = match.nodes["second"], let softmax = match.nodes["softmax"],
       let query = match.values["q"], let key = match.values["k"], let value = match.values["v"],
-      let scores = first.outputs.first, let probabilities = softmax.outputs.first, let output = second.outputs.first
+      let output = match.values["output"], sumsAgree()
     else { return nil }
     // A product with weights is a projection.
-    if view.isConstant(key) || view.isConstant(value) || query == key && view.isConstant(query) { return nil }
-    func reject(_ reason: KeptReason) -> Result<Attention, Rejection> {
-      .failure(Rejection(reason: reason, softmax: probabilities, output: output, nodes: match.used))
+    if view.isConstant(key) || view.isConstant(value) { return nil }
+    var recognition = Recognition(softmax: softmax, nodes: match.used, pattern: "")
+    func rejected(_ reason: KeptReason) -> Recognition {
+      recognition.reason = reason
+      return recognition
     }
-    guard sumsAgree() else { return nil }
+    let isQuantised = [match.tags["first product"], match.tags["second product"]].contains("MatMulInteger")
     guard let queryShape = view.shape(query), let keyShape = view.shape(key), let valueShape = view.shape(value) else {
-      return reject(.lengthsUnknown("how many axes its products have"))
+      return rejected(.lengthsUnknown("how many axes its products have"))
     }
     guard let firstAxes = ProductAxes(first, left: queryShape.count, right: keyShape.count),
       let secondAxes = ProductAxes(second, left: firstAxes.result.count, right: valueShape.count)
-    else { return reject(.formNotUnderstood("a product of other axes")) }
+    else { return rejected(.formNotUnderstood("a product of other axes")) }
+    recognition.pattern = description(first: firstAxes)
     guard let axis = softmaxAxis(softmax, rank: firstAxes.result.count),
       let axes = OperandAxes(
         first: firstAxes, second: secondAxes, softmaxAxis: axis, shapes: (queryShape, keyShape, valueShape))
-    else { return reject(.formNotUnderstood("a softmax over another axis than the keys")) }
-    var resolver = OperandResolver(walker: LayoutWalker(view: view), axes: axes)
+    else { return rejected(.formNotUnderstood("a softmax over another axis than the keys")) }
+    var resolver = OperandResolver(walker: LayoutWalker(view: view, throughQuantisation: isQuantised), axes: axes)
     guard let resolved = resolver.resolve(query: query, key: key, value: value, output: output) else {
-      return reject(.formNotUnderstood("tensors that do not lie as the operator reads them"))
+      return rejected(.formNotUnderstood("tensors that do not lie as the operator reads them"))
     }
     guard let heads = resolved.heads?.value, let keyHeads = resolved.keyHeads?.value,
       let headSize = resolved.headSize?.value
-    else { return reject(.lengthsUnknown("the number and size of its heads")) }
-    guard resolver.hasOneBatch else { return reject(.formNotUnderstood("keys shared by a whole batch")) }
-    guard secondAxes.alpha == 1 else { return reject(.formNotUnderstood("a factor in its second product")) }
-    var scale = resolved.scale * firstAxes.alpha
-    var masks: [Attention.Mask] = []
+    else { return rejected(.lengthsUnknown("the number and size of its heads")) }
+    if resolved.scale != 1 { recognition.pattern += ", scale before the product" }
+    var attention = Attention(
+      query: resolved.query, key: resolved.key, value: resolved.value, output: resolved.output,
+      scale: resolved.scale * firstAxes.alpha, masks: [], isCausal: false, heads: Int(heads), keyHeads: Int(keyHeads),
+      headSize: Int(headSize), batch: resolved.batch, queryLength: resolved.queryLength, keyLength: resolved.keyLength)
+    attention.elementType = view.elementType(resolved.query.value)
+    attention.scoresRank = firstAxes.result.count
+    var masks = MaskReader(view: view, attention: attention, scoresRank: firstAxes.result.count)
+    masks.isInOrder = axes.scoresAreInOrder
     var unscaled = 1.0
     // From the softmax inwards: a factor outside a mask counts for the mask too.
     for step in match.steps["scores"] ?? [] {
@@ -46,35 +54,28 @@ struct DecomposedAttention {
       case "scale by Mul", "scale by Div":
         let number = step.numbers["factor"] ?? 1
         let factor = step.tag == "scale by Mul" ? number : 1 / number
-        scale *= factor
+        attention.scale *= factor
         unscaled *= factor
       case "mask by Add":
-        guard let mask = step.values["mask"] else { continue }
-        if isZero(mask) { continue }
-        masks.append(.additive(mask, factor: unscaled))
+        if let mask = step.values["mask"] { masks.add(mask, factor: unscaled) }
       case "mask by Where", "mask by Where, hiding":
-        guard let mask = step.values["mask"], let fill = step.numbers["fill"] else { continue }
-        masks.append(.boolean(mask, hides: step.tag != "mask by Where", fill: fill * unscaled))
+        if let mask = step.values["mask"], let fill = step.numbers["fill"] {
+          masks.add(boolean: mask, hides: step.tag != "mask by Where", fill: fill * unscaled)
+        }
       default: continue
       }
     }
-    let attention = Attention(
-      pattern: description(first: firstAxes, scaleBefore: resolved.scale != 1), query: resolved.query, key: resolved.key,
-      value: resolved.value, output: resolved.output, scale: scale, masks: masks, isCausal: false, heads: Int(heads),
-      keyHeads: Int(keyHeads), headSize: Int(headSize), batch: resolved.batch, queryLength: resolved.queryLength,
-      keyLength: resolved.keyLength, nodes: match.used, softmax: probabilities)
+    attention.masks = masks.masks
+    attention.isCausal = masks.isCausal
+    recognition.attention = attention
+    if isQuantised { return rejected(.quantised) }
+    if masks.isCausal { return rejected(.causal) }
+    guard resolver.hasOneBatch else { return rejected(.formNotUnderstood("keys shared by a whole batch")) }
+    guard secondAxes.alpha == 1 else { return rejected(.formNotUnderstood("a factor in its second product")) }
+    if let refusal = masks.refusal { return rejected(.maskNotSupported(refusal)) }
     // The scores, and all between them and the second product, must not be read by others.
-    if let user = otherUser(of: match.used, except: output, scores: scores) {
-      return reject(.probabilitiesUsedElsewhere(user))
-    }
-    return .success(attention)
-  }
-
-  struct Rejection: Error {
-    var reason: KeptReason
-    var softmax: String
-    var output: String
-    var nodes: [Node]
+    if let user = otherUser(of: match.used, except: output) { return rejected(.probabilitiesUsedElsewhere(user)) }
+    return recognition
   }
 
   /// Written-out softmaxes name their operand twice.
@@ -112,14 +113,8 @@ struct DecomposedAttention {
     return found
   }
 
-  /// A mask that is zero throughout, as old attention processors add.
-  private func isZero(_ mask: String) -> Bool {
-    if view.number(mask) == 0 { return true }
-    return view.index.constant(mask)?.floatValues().map { $0.allSatisfy { $0 == 0 } } ?? false
-  }
-
   /// A node outside the match that reads a value between the two products.
-  private func otherUser(of nodes: [Node], except output: String, scores: String) -> String? {
+  private func otherUser(of nodes: [Node], except output: String) -> String? {
     let own = Set(nodes.map(\.index))
     for node in nodes {
       for value in node.outputs where !value.isEmpty && value != output {
@@ -139,9 +134,8 @@ struct DecomposedAttention {
     return nil
   }
 
-  private func description(first: ProductAxes, scaleBefore: Bool) -> String {
+  private func description(first: ProductAxes) -> String {
     var parts = [match.tags["first product"] ?? "", match.tags["softmax"] ?? "", match.tags["second product"] ?? ""]
-    if scaleBefore { parts.append("scale before the product") }
     if first.alpha != 1 { parts.append("scale in the product") }
     for step in match.steps["scores"] ?? [] where step.tag != "Identity" { parts.append(step.tag) }
     for step in match.steps["probabilities"] ?? [] where step.tag != "Identity" { parts.append("\(step.tag) after") }

@@ -13,6 +13,12 @@ enum DecomposedPattern {
       .init("FusedMatMul", .microsoft("FusedMatMul", probabilities, .value("v"), as: "second")),
       .init("Gemm", .op("Gemm", probabilities, .value("v"), .absent, as: "second")),
       .init("Einsum", .op("Einsum", probabilities, .value("v"), as: "second")),
+      .init(
+        "MatMulInteger",
+        .op(
+          "Mul",
+          .op("Cast", .op("MatMulInteger", .op("DynamicQuantizeLinear", probabilities), .value("v"), as: "second")),
+          .value("scales"))),
     ])
 
   static let probabilities = Pattern.chain(
@@ -61,5 +67,8 @@ enum DecomposedPattern {
       .init("FusedMatMul", .microsoft("FusedMatMul", .value("q"), .value("k"), as: "first")),
       .init("Gemm", .op("Gemm", .value("q"), .value("k"), .absent, as: "first")),
       .init("Einsum", .op("Einsum", .value("q"), .value("k"), as: "first")),
+      .init(
+        "MatMulInteger",
+        .op("Mul", .op("Cast", .op("MatMulInteger", .value("q"), .value("k"), as: "first")), .value("first scales"))),
     ])
 }

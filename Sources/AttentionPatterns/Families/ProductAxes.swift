@@ -13,7 +13,7 @@ struct ProductAxes: Equatable, Sendable {
   /// - Returns: nil where ranks are not known or the operator is none of the four.
   init?(_ node: Node, left: Int?, right: Int?) {
     switch Pattern.Operator(of: node) {
-    case .init("MatMul"):
+    case .init("MatMul"), .init("MatMulInteger"):
       guard let left, let right, left == right, (2...8).contains(left) else { return nil }
       self.init(rank: left, transposed: nil)
     case .init("FusedMatMul", domain: "com.microsoft"):

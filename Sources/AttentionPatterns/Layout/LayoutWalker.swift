@@ -5,6 +5,8 @@ import ONNXGraph
 /// downstream to where it is used.
 struct LayoutWalker {
   let view: GraphView
+  /// Takes a value before and after quantisation for the same, to see what is behind.
+  var throughQuantisation = false
 
   /// A value that holds the same data, laid out so, once multiplied by `scale`.
   struct Stage: Sendable {
@@ -33,6 +35,7 @@ struct LayoutWalker {
     var next = Stage(value: source, layout: stage.layout, scale: stage.scale, node: node)
     switch node.opType {
     case "Identity": break
+    case "DynamicQuantizeLinear" where throughQuantisation: break
     case "Cast":
       guard let type = view.elementType(source), type == view.elementType(stage.value) else { return nil }
     case "Transpose":

@@ -13,6 +13,8 @@ struct OperandAxes {
   var outputRoles: AxisRoles
   /// One axis that may hold batch, heads or both: what the data is reshaped from tells.
   var undecided: Atom?
+  /// True where the scores are [batch…, heads, queries, keys].
+  var scoresAreInOrder = true
 
   /// Roles from the letters of both products; `scores` are the first product's letters in the order in which the
   /// second one reads them.
@@ -82,7 +84,47 @@ struct OperandAxes {
     keyRoles = roles(key, first.right, sequence: columns[0], channels: channels[0])
     valueRoles = roles(self.value, value, sequence: columns[0], channels: valueChannel)
     outputRoles = roles(self.output, output, sequence: rows[0], channels: valueChannel)
+    scoresAreInOrder = first.result == shared + rows + columns
     undecided = shared.count == 1 ? atoms[shared[0]] : nil
+    self.table = table
+  }
+
+  /// The tensors of a fused operator: [B, H, S, D], or [B, S, H·D] with the heads given.
+  init?(
+    fused shapes: (query: [Dimension?], key: [Dimension?], value: [Dimension?]), outputRank: Int, heads: Int?,
+    keyHeads: Int?
+  ) {
+    var table = AtomTable()
+    func lengths(_ shape: [Dimension?], _ heads: Int?) -> [Dimension?]? {
+      switch shape.count {
+      case 4: return [shape[0], shape[1], shape[2], shape[3]]
+      case 3:
+        guard let heads, heads > 0 else { return nil }
+        return [shape[0], Dimension(heads), shape[1], shape[2]?.exactlyDivided(by: Dimension(heads))]
+      default: return nil
+      }
+    }
+    guard let q = lengths(shapes.query, heads), let k = lengths(shapes.key, keyHeads),
+      let v = lengths(shapes.value, keyHeads)
+    else { return nil }
+    func isSame(_ a: Dimension?, _ b: Dimension?) -> Bool { a == b || a == nil || b == nil }
+    let batch = table.atom(q[0] ?? k[0])
+    let keyBatch = isSame(q[0], k[0]) ? batch : table.atom(k[0])
+    let queryHeads = table.atom(q[1])
+    let keyHeadsAtom = isSame(q[1], k[1]) ? queryHeads : table.atom(k[1])
+    let (rows, columns) = (table.atom(q[2]), table.atom(k[2] ?? v[2]))
+    let (channels, valueChannels) = (table.atom(q[3] ?? k[3]), table.atom(v[3]))
+    func layout(_ rank: Int, _ b: Atom, _ h: Atom, _ s: Atom, _ d: Atom) -> AxisLayout {
+      AxisLayout(axes: rank == 4 ? [[b], [h], [s], [d]] : [[b], [s], [h, d]])
+    }
+    query = layout(shapes.query.count, batch, queryHeads, rows, channels)
+    key = layout(shapes.key.count, keyBatch, keyHeadsAtom, columns, channels)
+    value = layout(shapes.value.count, keyBatch, keyHeadsAtom, columns, valueChannels)
+    output = layout(outputRank, batch, queryHeads, rows, valueChannels)
+    queryRoles = AxisRoles(batch: [batch], heads: [queryHeads], sequence: [rows], channels: [channels])
+    keyRoles = AxisRoles(batch: [keyBatch], heads: [keyHeadsAtom], sequence: [columns], channels: [channels])
+    valueRoles = AxisRoles(batch: [keyBatch], heads: [keyHeadsAtom], sequence: [columns], channels: [valueChannels])
+    outputRoles = AxisRoles(batch: [batch], heads: [queryHeads], sequence: [rows], channels: [valueChannels])
     self.table = table
   }
 }

@@ -25,6 +25,7 @@ struct MaskNodes {
 
   private mutating func add(_ mask: Attention.Mask) {
     switch mask {
+    case .keys(let value, let rank, let hides): add(keys: value, rank: rank, hides: hides)
     case .boolean(let value, let hides, let fill):
       if fill <= Self.hidden, let keys = keys(value) {
         add(keyMask: keys, hides: hides)
@@ -41,6 +42,15 @@ struct MaskNodes {
         add(bias: scores(factor == 1 ? typed : emit("Mul", [typed, scalar(factor)]), shape: view.shape(value)))
       }
     }
+  }
+
+  /// Keys of any integer type, not zero where they take part.
+  private mutating func add(keys value: String, rank: Int, hides: Bool) {
+    var keys = value
+    if view.elementType(value) != Self.bool {
+      keys = emit("Cast", [keys], attributes: ["to": .int(Int64(Self.bool.rawValue))])
+    }
+    add(keyMask: rank == 4 ? moved("Squeeze", keys, [1, 2]) : keys, hides: hides)
   }
 
   private mutating func add(keyMask value: String, hides: Bool) {
@@ -73,7 +83,7 @@ struct MaskNodes {
   /// A boolean mask as [B or 1, Sk], where it is the same for all heads and queries.
   private mutating func keys(_ value: String) -> String? {
     guard let shape = view.shape(value), view.elementType(value) == Self.bool, shape.last != 1 else { return nil }
-    let rank = view.shape(attention.softmax)?.count ?? 4
+    let rank = attention.scoresRank
     switch shape.count {
     case 1: return moved("Unsqueeze", value, [0])
     case 2 where shape[0] == 1: return value
@@ -85,13 +95,13 @@ struct MaskNodes {
 
   /// A bias as the operator broadcasts it, to [B, H, Sq, Sk]: in three dimensions batch and heads are one axis.
   private mutating func scores(_ value: String, shape: [Dimension?]?) -> String {
-    guard view.shape(attention.softmax)?.count == 3, let shape, shape.count == 3, shape[0] != 1 else { return value }
+    guard attention.scoresRank == 3, let shape, shape.count == 3, shape[0] != 1 else { return value }
     if attention.heads == 1 { return moved("Unsqueeze", value, [1]) }
     return emit("Reshape", [moved("Unsqueeze", value, [0]), list([-1, Int64(attention.heads), 0, 0])])
   }
 
   private mutating func cast(_ value: String) -> String {
-    guard let wanted = view.elementType(attention.query.value), let type = view.elementType(value), type != wanted
+    guard let wanted = attention.elementType, let type = view.elementType(value), type != wanted
     else { return value }
     return emit("Cast", [value], attributes: ["to": .int(Int64(wanted.rawValue))])
   }
@@ -99,7 +109,7 @@ struct MaskNodes {
   /// A constant of the query's type.
   private mutating func scalar(_ value: Double) -> String {
     let constant = constant(Tensor(name: "", dims: [], floats: [Float(value)]))
-    guard let type = view.elementType(attention.query.value), type != .float32 else { return constant }
+    guard let type = attention.elementType, type != .float32 else { return constant }
     return emit("Cast", [constant], attributes: ["to": .int(Int64(type.rawValue))])
   }
 

@@ -6,6 +6,7 @@ struct SiteNode {
   let view: GraphView
   let prefix: String
   let fresh: (String) -> String
+  private var given: [String: String] = [:]
   private(set) var before: [NewNode] = []
   private(set) var after: [NewNode] = []
   private(set) var initializers: [Tensor] = []
@@ -16,9 +17,30 @@ struct SiteNode {
     self.fresh = fresh
   }
 
+  /// Adds the attention's own nodes.
+  mutating func add(_ prelude: [NewNode]) {
+    for node in prelude {
+      var node = node
+      node.name = fresh("\(prefix).\(node.opType)")
+      node.inputs = node.inputs.map { name($0) }
+      node.outputs = node.outputs.map { name($0) }
+      before.append(node)
+    }
+  }
+
+  /// A name of the graph, or what became of one that starts with `%`.
+  private mutating func name(_ name: String) -> String {
+    guard name.hasPrefix("%") else { return name }
+    if let known = given[name] { return known }
+    let new = fresh("\(prefix).\(name.dropFirst())")
+    given[name] = new
+    return new
+  }
+
   mutating func source(_ operand: Attention.Operand) -> String {
-    guard let order = operand.transposition else { return operand.value }
-    return add("Transpose", [operand.value], attributes: ["perm": .ints(order.map(Int64.init))])
+    let value = name(operand.value)
+    guard let order = operand.transposition else { return value }
+    return add("Transpose", [value], attributes: ["perm": .ints(order.map(Int64.init))])
   }
 
   /// The name that the operator's output gets.
@@ -40,8 +62,8 @@ struct SiteNode {
   }
 
   /// What the exporter said of the softmax, and what inspecting the patched model cannot see any more.
-  static func metadata(_ site: Site, _ attention: Attention) -> [String: String] {
-    var metadata = attention.nodes.first { $0.outputs.first == attention.softmax }?.metadata ?? [:]
+  static func metadata(_ site: Site, in view: GraphView) -> [String: String] {
+    var metadata = view.producer(site.output)?.metadata ?? [:]
     metadata["isa.kind"] = site.kind.rawValue
     metadata["isa.axis"] = site.axis?.rawValue
     return metadata

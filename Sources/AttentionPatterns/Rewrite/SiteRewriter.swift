@@ -68,6 +68,7 @@ public struct SiteRewriter {
     guard let last = view.producer(attention.output.value) else { return }
     var node = SiteNode(view: view, prefix: "isa.\(site.name)", fresh: { [counter] in counter.fresh($0) })
     let isMain = site.location == .main
+    node.add(attention.prelude)
     var inputs = [node.source(attention.query), node.source(attention.key), node.source(attention.value)]
     let (mask, bias) = node.masks(attention)
     inputs += [mask, bias]
@@ -104,11 +105,9 @@ public struct SiteRewriter {
     }
     let new = NewNode(
       type, domain: RewriteNames.domain, name: counter.fresh("isa.\(site.name)"), inputs: inputs, outputs: outputs,
-      attributes: attributes, metadata: SiteNode.metadata(site, attention))
+      attributes: attributes, metadata: SiteNode.metadata(site, in: view))
     let added = node.before + [new] + node.after
-    // The last node that goes stands after everything that is read.
-    let position = max(last.index, attention.nodes.map(\.index).max() ?? 0)
-    delta[site.location].insert(added, before: position)
+    delta[site.location].insert(added, before: last.index)
     if site.location.function == nil { delta[site.location].addedInitializers += node.initializers }
     var entry = replaced[site.location] ?? ([], [])
     entry.removed.insert(last.index)

@@ -34,8 +34,9 @@ final class SiteClassifier {
 
   func classify(_ site: inout Site, in graph: Int) {
     guard let attention = site.attention else { return }
-    let query = content(attention.query, graph)
-    let key = content(attention.key, graph)
+    let query = attention.sequenceSource.map { tracer.content(of: $0, axis: 1, in: graph) } ?? content(attention.query, graph)
+    let source = attention.keySource ?? attention.sequenceSource
+    let key = source.map { tracer.content(of: $0, axis: 1, in: graph) } ?? content(attention.key, graph)
     let (from, to) = (query.origins, key.origins)
     if from.isEmpty || to.isEmpty {
       site.kind = from == to && attention.queryLength == attention.keyLength ? .`self` : .cross
@@ -45,6 +46,10 @@ final class SiteClassifier {
     let kinds = key.pieces.map(kind)
     if site.kind == .cross {
       site.axis = axis(of: key, kinds)
+      site.querySegments = segments(query, query.pieces.map(kind)) ?? []
+      if !site.querySegments.isEmpty, kinds.allSatisfy({ $0 == .text }), let length = attention.keyLength {
+        site.segments = [SiteSegment(kind: .text, length: length)]
+      }
       return
     }
     if kinds.contains(.text), kinds.contains(where: { $0 != .text }) { site.kind = .joint }
@@ -90,7 +95,8 @@ final class SiteClassifier {
     var axes: Set<Role> = []
     for origin in origins {
       switch (rank(origin.input), origin.axis) {
-      case (5..., 2): axes.insert(.frames)
+      // [B, C, F, H, W], or [B, F, C, H, W].
+      case (5..., 1), (5..., 2): axes.insert(.frames)
       case (5..., _): axes.insert(.space)
       // [B, C, H, W], or [B, F, S, C].
       case (4, 1): axes.insert(.frames)
@@ -122,7 +128,7 @@ final class SiteClassifier {
       guard let length = factor.length else { return nil }
       if length.value == 1, factor.origins.isEmpty { continue }
       guard factor.origins.count == 1, let origin = factor.origins.first, rank(origin.input) >= 4 else { return nil }
-      let axis = origin.axis - rank(origin.input) + 5
+      let axis = max(2, origin.axis - rank(origin.input) + 5)
       guard sizes[axis] == nil else { return nil }
       sizes[axis] = length
       order.append(axis)

@@ -2,8 +2,6 @@ import ONNXGraph
 
 /// Softmax attention in neutral terms, whatever its graph wrote: softmax(scale · q kᵀ + masks) v.
 public struct Attention: Sendable {
-  /// Tags of the alternatives that fitted, for people: `scale on q and k`, `mask by Where`.
-  public var pattern: String
   public var query: Operand
   public var key: Operand
   public var value: Operand
@@ -18,10 +16,17 @@ public struct Attention: Sendable {
   public var batch: Dimension?
   public var queryLength: Dimension?
   public var keyLength: Dimension?
-  /// The nodes between its inputs and its output.
-  public var nodes: [Node]
-  /// First output of the softmax or fused operator.
-  public var softmax: String
+
+  /// Nodes that make what the operator reads, where the original has it inside of one node. Their outputs start with
+  /// `%` and get names when they are added.
+  public var prelude: [NewNode] = []
+  /// [B, S, …] in the graph whose sequence is the queries', where the prelude makes them; the same for the keys.
+  var sequenceSource: String?
+  var keySource: String?
+  /// Of query, key and value.
+  public var elementType: ElementType?
+  /// Axes of the scores: in three dimensions batch and heads are one.
+  public var scoresRank = 4
 
   /// A tensor that the operator reads or writes.
   public struct Operand: Sendable {
@@ -37,5 +42,20 @@ public struct Attention: Sendable {
     case additive(String, factor: Double)
     /// True keeps a score, or hides it where `hides`; hidden scores become `fill`.
     case boolean(String, hides: Bool, fill: Double)
+    /// [B or 1, Sk] or [B or 1, 1, 1, Sk], of any integer or boolean type: not zero takes part, or is hidden where `hides`.
+    case keys(String, rank: Int, hides: Bool)
   }
+}
+
+/// What a family found at a node: an attention, or what only a person would call one.
+struct Recognition {
+  /// The softmax or the fused operator.
+  var softmax: Node
+  var nodes: [Node]
+  /// Tags of the alternatives that fitted, for people: `MatMul, Softmax, MatMul, mask by Where`.
+  var pattern: String
+  /// Nil where it cannot be said in neutral terms.
+  var attention: Attention?
+  /// Why it cannot be replaced.
+  var reason: KeptReason?
 }

@@ -52,44 +52,52 @@ public struct SiteFinder: Sendable {
   }
 
   private static let products: Set<Pattern.Operator> = [
-    .init("MatMul"), .init("Gemm"), .init("Einsum"), .init("FusedMatMul", domain: "com.microsoft"),
+    .init("MatMul"), .init("Gemm"), .init("Einsum"), .init("FusedMatMul", domain: "com.microsoft"), .init("Mul"),
   ]
 
   private func site(at node: Node, _ view: GraphView, _ matcher: inout Matcher) -> Site? {
-    if Self.products.contains(.init(of: node)) {
-      guard let output = node.outputs.first, let match = matcher.match(DecomposedPattern.pattern, at: output),
-        let softmax = match.nodes["softmax"], let result = DecomposedAttention(view: view, match: match).recognised()
-      else { return nil }
-      return site(result, view, softmax, match.used)
-    }
-    return nil
+    if let recognition = FusedAttention(view: view, node: node).recognised() { return site(recognition, view) }
+    guard Self.products.contains(.init(of: node)), let output = node.outputs.first,
+      var match = matcher.match(DecomposedPattern.pattern, at: output)
+    else { return nil }
+    match.values["output"] = output
+    return DecomposedAttention(view: view, match: match).recognised().map { site($0, view) }
   }
 
-  private func site(
-    _ result: Result<Attention, DecomposedAttention.Rejection>, _ view: GraphView, _ softmax: Node, _ nodes: [Node]
-  ) -> Site {
+  private func site(_ found: Recognition, _ view: GraphView) -> Site {
+    let attention = found.attention
     var site = Site(
-      name: SiteName.name(of: nodes, softmax: softmax, path: view.graph.path), output: softmax.outputs.first ?? "",
-      path: view.graph.path, location: view.graph.location, kind: .`self`, segments: [], querySegments: [],
-      mask: "none", pattern: "", nodes: nodes.sorted { $0.index < $1.index }.map(\.label))
-    switch result {
-    case .success(let attention):
-      site.attention = attention
-      site.heads = attention.heads
-      site.keyHeads = attention.keyHeads
-      site.headSize = attention.headSize
-      site.batch = attention.batch
-      site.queryLength = attention.queryLength
-      site.keyLength = attention.keyLength
-      site.pattern = attention.pattern
+      name: SiteName.name(of: found.nodes, softmax: found.softmax, path: view.graph.path),
+      output: found.softmax.outputs.first ?? "", path: view.graph.path, location: view.graph.location, kind: .`self`,
+      heads: attention?.heads, keyHeads: attention?.keyHeads, headSize: attention?.headSize, batch: attention?.batch,
+      queryLength: attention?.queryLength, keyLength: attention?.keyLength, segments: [], querySegments: [],
+      mask: "none", pattern: found.pattern, nodes: found.nodes.sorted { $0.index < $1.index }.map(\.label),
+      attention: attention, reason: found.reason)
+    if let attention {
       if attention.isCausal {
         site.mask = "causal"
       } else if let mask = attention.masks.first {
-        if case .additive = mask { site.mask = "additive" } else { site.mask = "boolean" }
+        switch mask {
+        case .additive: site.mask = "additive"
+        case .boolean: site.mask = "boolean"
+        case .keys: site.mask = "keys"
+        }
       }
-    case .failure(let rejection):
-      site.reason = rejection.reason
+      if site.reason == nil { site.reason = unfit(attention) }
     }
     return site
+  }
+
+  /// What the operator cannot compute.
+  private func unfit(_ attention: Attention) -> KeptReason? {
+    if attention.headSize > 256 { return .headSizeTooLarge(attention.headSize) }
+    if attention.keyHeads < 1 || attention.heads % attention.keyHeads != 0 {
+      return .formNotUnderstood("\(attention.heads) query heads for \(attention.keyHeads) of keys")
+    }
+    switch attention.elementType {
+    case .float32, .float16, .bfloat16: return nil
+    case nil: return .lengthsUnknown("the type it computes in")
+    case let type?: return .typeNotSupported("\(type)")
+    }
   }
 }
