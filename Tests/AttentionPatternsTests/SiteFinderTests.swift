@@ -1,0 +1,114 @@
+import AttentionPatterns
+import ONNXGraph
+import TestSupport
+import Testing
+
+private func sites(_ m: TinyModel) throws -> [Site] {
+  SiteFinder(try Model.load(bytes: m.bytes, path: "tiny.onnx")).sites()
+}
+
+@Suite struct SiteFinderTests {
+  @Test func namesASiteByItsModule() throws {
+    let site = try #require(try sites(AttentionModel().model).first)
+    #expect(site.name == "attn")
+    #expect(site.output == "probabilities")
+    #expect(site.kind == .`self`)
+    #expect(site.queryLength?.value == 12)
+    #expect(site.isReplaceable)
+  }
+
+  @Test func lengthsOfDynamicModelsAreExpressions() throws {
+    let site = try #require(try sites(AttentionModel().with(\.isDynamic, true).model).first)
+    #expect(site.queryLength == ONNXGraph.Dimension(symbol: "S"))
+    #expect(site.batch == ONNXGraph.Dimension(symbol: "B"))
+  }
+
+  @Test func tellsCrossFromSelf() throws {
+    let site = try #require(try sites(AttentionModel().with(\.isCross, true).model).first)
+    #expect(site.kind == .cross)
+    #expect(site.keyLength?.value == 5)
+    #expect(SiteSelection(minTokens: 1).reason(site) == .crossAttention)
+    #expect(SiteSelection(only: ["attn"]).reason(site) == nil)
+  }
+
+  /// All placements of the scale mean the same.
+  @Test(arguments: AttentionModel.Scale.allCases) func foldsTheScale(_ scale: AttentionModel.Scale) throws {
+    let site = try #require(try sites(AttentionModel().with(\.scale, scale).model).first)
+    let expected = scale == .none ? 1 : 1 / 8.0.squareRoot()
+    let found = try #require(site.attention?.scale)
+    #expect(abs(found - expected) < 1e-6)
+  }
+
+  @Test func weightsThatAreUsedElsewhereKeepASite() throws {
+    var m = AttentionModel().model
+    m.output("probabilities", 1)
+    let site = try #require(try sites(m).first)
+    #expect(!site.isReplaceable)
+    #expect(site.reason?.sentence.contains("probabilities") == true)
+  }
+
+  @Test func namesAreUnique() throws {
+    var m = TinyModel()
+    m.input("x", 1, [1, 2, 6, 4])
+    for i in 0..<2 {
+      m.node("Transpose", ["x"], ["t\(i)"], ["perm": .ints([0, 1, 3, 2])])
+      m.node("MatMul", ["x", "t\(i)"], ["s\(i)"])
+      m.node("Softmax", name: "/block/attn/Softmax", ["s\(i)"], ["p\(i)"], ["axis": .int(-1)])
+      m.node("MatMul", ["p\(i)", "x"], ["y\(i)"])
+      m.output("y\(i)", 1)
+    }
+    let names = try sites(m).map(\.name)
+    #expect(names.count == 2)
+    #expect(Set(names).count == 2)
+    #expect(names.allSatisfy { $0.hasPrefix("block.attn") })
+  }
+}
+
+/// What has a softmax and is no attention.
+@Suite struct TrapTests {
+  private func base() -> TinyModel {
+    var m = TinyModel()
+    m.input("x", 1, [1, 6, 4])
+    m.initializer("w", floats: AttentionModel.noise(16, seed: 1), shape: [4, 4])
+    m.initializer("w2", floats: AttentionModel.noise(16, seed: 2), shape: [4, 4])
+    return m
+  }
+
+  @Test func routersAreNone() throws {
+    var m = base()
+    m.node("MatMul", ["x", "w"], ["logits"])
+    m.node("Softmax", ["logits"], ["p"], ["axis": .int(-1)])
+    m.node("MatMul", ["p", "w2"], ["y"])
+    m.output("y", 1)
+    #expect(try sites(m).isEmpty)
+  }
+
+  @Test func gatesAreNone() throws {
+    var m = base()
+    m.node("MatMul", ["x", "w"], ["logits"])
+    m.node("Softmax", ["logits"], ["p"], ["axis": .int(-1)])
+    m.node("Mul", ["p", "x"], ["y"])
+    m.output("y", 1)
+    #expect(try sites(m).isEmpty)
+  }
+
+  @Test func classifiersAreNone() throws {
+    var m = base()
+    m.node("MatMul", ["x", "w"], ["logits"])
+    m.node("Softmax", ["logits"], ["y"], ["axis": .int(-1)])
+    m.output("y", 1)
+    #expect(try sites(m).isEmpty)
+  }
+
+  /// softmax(q) (softmax(k)ᵀ v): no product under the softmax.
+  @Test func linearAttentionIsNone() throws {
+    var m = base()
+    m.node("Softmax", ["x"], ["q"], ["axis": .int(-1)])
+    m.node("Softmax", ["x"], ["k"], ["axis": .int(1)])
+    m.node("Transpose", ["k"], ["kt"], ["perm": .ints([0, 2, 1])])
+    m.node("MatMul", ["kt", "x"], ["kv"])
+    m.node("MatMul", ["q", "kv"], ["y"])
+    m.output("y", 1)
+    #expect(try sites(m).isEmpty)
+  }
+}
