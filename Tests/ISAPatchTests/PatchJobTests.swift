@@ -129,7 +129,7 @@ private func bytes(_ path: String) -> [UInt8]? { FileManager.default.contents(at
     let error = failure { _ = try patch { $0.segments = "target=5,context=6" } }
     #expect(error?.status == .dataError)
     #expect(error?.message.contains("11") == true)
-    #expect(failure { _ = try patch { $0.segments = "target=five" } }?.status == .usage)
+    #expect(failure { _ = try patch { $0.segments = "target=5:2" } }?.status == .usage)
     #expect(folder.contents == ["m.onnx"])
     let outcome = try patch { $0.segments = "target=8:2x2x2,context=4" }
     #expect(outcome.report.sites.first?.segments.map(\.kind) == ["target", "context"])
@@ -166,8 +166,8 @@ private func bytes(_ path: String) -> [UInt8]? { FileManager.default.contents(at
 
   @Test(arguments: ExternalDataPolicy.allCases) func externalDataStaysReadable(_ policy: ExternalDataPolicy) throws {
     var m = AttentionModel().model
-    m.initializer("weights", externalFile: "data/w.bin", shape: [4])
-    m.node("Identity", ["weights"], ["copy"])
+    m.initializer("extra", externalFile: "data/w.bin", shape: [4])
+    m.node("Identity", ["extra"], ["copy"])
     m.output("copy", 1)
     let source = try folder.write("in/e.onnx", m.bytes)
     _ = try folder.write("in/data/w.bin", Array(repeating: 7, count: 16))

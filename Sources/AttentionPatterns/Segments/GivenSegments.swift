@@ -43,6 +43,8 @@ public struct GivenSegments: Equatable, Sendable {
   private static func length(_ text: String) -> Dimension? {
     guard !text.isEmpty else { return nil }
     let length = Dimension(parsing: text)
+    // A number that is too large would be taken for a name.
+    if let symbol = length.symbol, symbol.first?.isNumber == true { return nil }
     if let value = length.value { return value > 0 ? length : nil }
     return length.isKnown ? length : nil
   }
