@@ -91,16 +91,19 @@ public struct PatchJob: Sendable {
     }) {
       throw ToolError(CalibrationError.profileSiteMissing(missing))
     }
-    var treatments: [String: Treatment] = [:]
-    var reports: [SiteReport] = []
-    var missed = 0
-    for site in patcher.sites {
-      let (policy, reason) = try decision(site, policies, patcher)
-      if let policy { treatments[site.name] = .attention(policy) }
-      if let reason, reason != .notSelected { missed += 1 }
+    var decisions: [String: (policy: SitePolicy?, reason: KeptReason?)] = [:]
+    for site in patcher.sites { decisions[site.name] = try decision(site, policies, patcher) }
+    let chosen = Set(decisions.filter { $0.value.policy != nil }.keys)
+    for (site, other) in SharedBodies.conflicts(patcher.sites, chosen: chosen) {
+      decisions[site] = (nil, .sharedBody(other))
+    }
+    let treatments = decisions.compactMapValues { $0.policy.map { Treatment.attention($0) } }
+    let missed = decisions.values.count { $0.reason != nil && $0.reason != .notSelected }
+    let reports = patcher.sites.map { site in
+      let (policy, reason) = decisions[site.name] ?? (nil, nil)
       var report = SiteReport(site, reason: reason, replaced: policy != nil)
       report.policies = policy.map { Profile.SiteRecord(name: site.name, policy: $0) }
-      reports.append(report)
+      return report
     }
     let plan = PatchPlan(treatments: treatments, statistics: options.statistics)
     let bytes = try self.bytes(patcher, plan, digest: digest, label: label)

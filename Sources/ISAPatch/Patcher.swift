@@ -64,7 +64,8 @@ public struct Patcher: Sendable {
   /// - Throws: `ToolError` 70 where the result is no legal graph: nothing of it is to be used.
   public func patched(_ plan: PatchPlan, metadata: [(key: String, value: String)] = []) throws(ToolError) -> [UInt8] {
     let replaceable = Set(sites.filter(\.isReplaceable).map(\.name))
-    let treatments = plan.treatments.filter { replaceable.contains($0.key) }
+    var treatments = plan.treatments.filter { replaceable.contains($0.key) }
+    for site in SharedBodies.conflicts(sites, chosen: Set(treatments.keys)).keys { treatments[site] = nil }
     var delta = SiteRewriter.delta(finder, sites: sites, treatments: treatments, statistics: plan.statistics)
     guard !delta.isEmpty else { return model.withBytes { Array($0) } }
     delta.metadata = metadata

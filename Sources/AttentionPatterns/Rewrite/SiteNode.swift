@@ -54,6 +54,16 @@ struct SiteNode {
     return name
   }
 
+  /// A name before a Cast that gives `output` and does nothing but tell the type.
+  mutating func typed(_ output: String, _ type: ElementType) -> String {
+    let name = fresh("\(prefix).untyped")
+    after.insert(
+      NewNode(
+        "Cast", name: fresh("\(prefix).Cast"), inputs: [name], outputs: [output],
+        attributes: ["to": .int(Int64(type.rawValue))]), at: 0)
+    return name
+  }
+
   /// The operator's key mask and bias; "" where there is none.
   mutating func masks(_ attention: Attention) -> (mask: String, bias: String) {
     let masks = MaskNodes(view, attention, prefix: prefix, fresh: fresh)

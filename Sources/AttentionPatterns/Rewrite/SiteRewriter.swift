@@ -81,6 +81,10 @@ public struct SiteRewriter {
     }
     while inputs.last == "" { inputs.removeLast() }
     var outputs = [node.target(attention.output)]
+    if site.location.function != nil, let type = attention.elementType {
+      // ONNX Runtime infers the types of a function's body without the operator library.
+      outputs = [node.typed(outputs[0], type)]
+    }
     let measures: Bool
     if case .probe = treatment { measures = true } else { measures = statistics }
     if measures, isMain {

@@ -20,6 +20,9 @@ struct AxisPiece: Hashable, Sendable {
 
   var origins: Set<AxisOrigin> { factors.reduce(into: []) { $0.formUnion($1.origins) } }
 
+  /// Where its slowest part comes from: what tells pieces apart that were joined before they became tokens.
+  var source: Set<AxisOrigin> { factors.first { !$0.origins.isEmpty }?.origins ?? [] }
+
   var length: Dimension? {
     factors.reduce(Optional(Dimension(1))) { product, factor in
       guard let product, let length = factor.length else { return nil }

@@ -214,10 +214,15 @@ struct AxisRules {
 
   private func scatter() -> AxisContent? {
     let data = get(input(0), key.axis)
-    guard data.origins.isEmpty, let indexShape = view.shape(input(1)), let depth = indexShape.last??.value,
-      key.axis >= Int(clamping: depth)
+    guard data.origins.isEmpty, let indexShape = view.shape(input(1)), let depth = indexShape.last??.value else {
+      return data
+    }
+    if key.axis >= Int(clamping: depth) { return get(input(2), key.axis - Int(clamping: depth) + indexShape.count - 1) }
+    // Every element by its own index: writing to parts of the last axis, as `x[..., 0::2] = y` is exported.
+    guard rank(input(2)) == rank(key.value), let length = lengthOf(key.value, key.axis),
+      lengthOf(input(2), key.axis) == length
     else { return data }
-    return get(input(2), key.axis - Int(clamping: depth) + indexShape.count - 1)
+    return get(input(2), key.axis)
   }
 
   private func reduction() -> AxisContent? {
@@ -232,10 +237,15 @@ struct AxisRules {
   }
 
   private func einsum() -> AxisContent? {
-    guard let axes = ProductAxes(node, left: nil, right: nil), axes.result.indices.contains(key.axis) else { return nil }
-    let letter = axes.result[key.axis]
-    if let axis = axes.left.firstIndex(of: letter) { return get(input(0), axis) }
-    return axes.right.firstIndex(of: letter).map { get(input(1), $0) }
+    let text = (node.string("equation") ?? "").filter { $0 != " " }
+    guard let dash = text.firstIndex(of: "-") else { return nil }
+    let result = Array(text[dash...].dropFirst(2))
+    guard result.indices.contains(key.axis), result.allSatisfy(\.isLetter) else { return nil }
+    for (position, letters) in text[..<dash].split(separator: ",").enumerated() {
+      guard let axis = Array(letters).firstIndex(of: result[key.axis]), !view.isConstant(input(position)) else { continue }
+      return get(input(position), axis)
+    }
+    return nil
   }
 
   /// Loops hand their carried values on.

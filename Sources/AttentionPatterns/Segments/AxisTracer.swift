@@ -21,10 +21,14 @@ final class AxisTracer {
   private let overridable: Set<String>
   private var known: [Key: AxisContent] = [:]
   private var missing: [Key] = []
+  /// Path → index of its graph.
+  private let paths: [String: Int]
 
   init(_ scopes: [Scope], overridable: Set<String>) {
     self.scopes = scopes
     self.overridable = overridable
+    paths = Dictionary(
+      scopes.enumerated().map { ($1.view.graph.path, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   /// What stands along an axis of a value of a graph.
@@ -66,6 +70,7 @@ final class AxisTracer {
     if view.isConstant(key.value) { return .opaque(length(key)) }
     if let node = view.producer(key.value) {
       guard view.shape(key.value).map({ $0.indices.contains(key.axis) }) ?? true else { return .opaque(nil) }
+      if let (name, body) = inside(node, key.value, view) { return get(name, key.axis, body) }
       return AxisRules(view: view, node: node, key: (key.value, key.axis), get: { self.get($0, $1, key.graph) },
         regrouping: { self.regrouping(node, view) }
       ).content() ?? .opaque(length(key))
@@ -82,6 +87,16 @@ final class AxisTracer {
     guard view.index.isInput(key.value), !overridable.contains(key.value) else { return .opaque(length(key)) }
     let origin = AxisOrigin(input: key.value, axis: key.axis)
     return AxisContent(pieces: [AxisPiece(factors: [AxisFactor(length: length(key), origins: [origin])])])
+  }
+
+  /// The value of a called function's body, or of a branch, that a node's output is.
+  private func inside(_ node: Node, _ value: String, _ view: GraphView) -> (String, Int)? {
+    guard let position = node.outputs.firstIndex(of: value) else { return nil }
+    var path = "\(view.graph.path)\(node.label)>\(node.opType)/"
+    if node.opType == "If", node.domain.isEmpty { path = node.subgraphs.first?.path ?? path }
+    guard let body = paths[path] else { return nil }
+    let outputs = scopes[body].view.graph.outputs
+    return outputs.indices.contains(position) ? (outputs[position].name, body) : nil
   }
 
   /// A body's input in the graph around it.

@@ -45,15 +45,19 @@ final class SiteClassifier {
     }
     let kinds = key.pieces.map(kind)
     if site.kind == .cross {
-      site.axis = axis(of: key, kinds)
+      // Vectors that are attended to and not decoded are a prompt's.
+      let isPrompt = to.allSatisfy { rank($0.input) <= 3 } && to.isDisjoint(with: decoded)
+      site.axis = isPrompt ? .text : axis(of: key, kinds)
       site.querySegments = segments(query, query.pieces.map(kind)) ?? []
-      if !site.querySegments.isEmpty, kinds.allSatisfy({ $0 == .text }), let length = attention.keyLength {
+      if !site.querySegments.isEmpty, isPrompt, let length = attention.keyLength {
         site.segments = [SiteSegment(kind: .text, length: length)]
       }
       return
     }
+    // What language models alone use.
+    if site.pattern.hasSuffix("GroupQueryAttention") { site.axis = .text }
     if kinds.contains(.text), kinds.contains(where: { $0 != .text }) { site.kind = .joint }
-    site.axis = axis(of: key, kinds)
+    site.axis = site.axis ?? axis(of: key, kinds)
     site.segments = segments(key, kinds) ?? []
     site.querySegments = query == key ? site.segments : segments(query, query.pieces.map(kind)) ?? []
     if site.segments.isEmpty, key.pieces.count > 1 || key.pieces.contains(where: \.isMixed) {
@@ -68,9 +72,9 @@ final class SiteClassifier {
 
   /// What a piece holds; nil where the graph does not say.
   private func kind(_ piece: AxisPiece) -> SegmentKind? {
-    let origins = piece.origins
+    let origins = piece.source
     guard !origins.isEmpty, !piece.isMixed else { return nil }
-    if origins.allSatisfy({ isTokenNumbers($0.input) }) { return .text }
+    if origins.allSatisfy({ isText($0.input) }) { return .text }
     if origins.isSubset(of: decoded) { return isDecodedSure ? .target : nil }
     guard origins.isDisjoint(with: decoded) else { return nil }
     if origins.allSatisfy({ rank($0.input) >= 4 }) { return .context }
@@ -84,8 +88,12 @@ final class SiteClassifier {
 
   private func width(_ input: String) -> Int64? { inputs[input]?.shape?.last??.value }
 
-  private func isTokenNumbers(_ input: String) -> Bool {
-    ElementType(rawValue: inputs[input]?.elementType ?? 0)?.isInteger ?? false && rank(input) <= 2
+  /// Numbers of tokens, or vectors under one of the names that transformers and diffusers give to prompts.
+  private func isText(_ input: String) -> Bool {
+    if ElementType(rawValue: inputs[input]?.elementType ?? 0)?.isInteger ?? false { return rank(input) <= 2 }
+    let name = input.lowercased()
+    return rank(input) == 3
+      && (name == "encoder_hidden_states" || ["text", "prompt", "inputs_embeds"].contains { name.contains($0) })
   }
 
   private func axis(of content: AxisContent, _ kinds: [SegmentKind?]) -> Site.Axis? {
@@ -101,7 +109,10 @@ final class SiteClassifier {
       // [B, C, H, W], or [B, F, S, C].
       case (4, 1): axes.insert(.frames)
       case (4, _): axes.insert(.space)
-      default: axes.formUnion(kinds.count > 1 ? [.frames, .space] : [.space])
+      // [B, S, C]: all tokens of one video, unless the batch may hold frames.
+      default:
+        let isOne = inputs[origin.input]?.shape?.first??.value == 1
+        axes.formUnion(kinds.count > 1 || isOne ? [.frames, .space] : [.space])
       }
     }
     return axes == [.frames] ? .temporal : axes == [.space] ? .spatial : .spatiotemporal

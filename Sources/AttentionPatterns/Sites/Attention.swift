@@ -29,7 +29,7 @@ public struct Attention: Sendable {
   public var scoresRank = 4
 
   /// A tensor that the operator reads or writes.
-  public struct Operand: Sendable {
+  public struct Operand: Equatable, Sendable {
     public var value: String
     public var layout: TensorLayout
     /// A transposition to be put between, where the operator cannot read the value as it lies.
@@ -37,7 +37,7 @@ public struct Attention: Sendable {
   }
 
   /// What is added to the scores, or hides keys.
-  public enum Mask: Sendable {
+  public enum Mask: Equatable, Sendable {
     /// Added, times a factor.
     case additive(String, factor: Double)
     /// True keeps a score, or hides it where `hides`; hidden scores become `fill`.

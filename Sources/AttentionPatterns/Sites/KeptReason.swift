@@ -9,6 +9,8 @@ public enum KeptReason: Hashable, Sendable {
   case headSizeTooLarge(Int)
   case maskNotSupported(String)
   case biasNeedsExact
+  /// The body of a function that other calls share, which differ.
+  case sharedBody(String)
   case crossAttention
   case temporalAxis
   case singleQuery
@@ -35,6 +37,7 @@ public enum KeptReason: Hashable, Sendable {
     case .typeNotSupported(let type): "It computes in \(type)."
     case .headSizeTooLarge(let size): "Its heads are \(size) wide, and the operator's 256 at most."
     case .maskNotSupported(let what): "Its mask cannot be taken over: \(what)."
+    case .sharedBody(let other): "It shares a function's body with \(other), which is another or stays."
     case .biasNeedsExact: "It adds a bias to the scores, which only exact attention can."
     case .crossAttention: "It is cross-attention, which costs little."
     case .temporalAxis: "It attends over frames alone, which is short."
@@ -56,6 +59,7 @@ public enum KeptReason: Hashable, Sendable {
     case .typeNotSupported: "Export in float32, float16 or bfloat16."
     case .headSizeTooLarge: "Nothing is to be done."
     case .maskNotSupported: "Export without the mask where it hides nothing."
+    case .sharedBody: "Inline the model's functions first, or name all sites of the function with --only."
     case .biasNeedsExact: "Use --mode exact for it."
     case .crossAttention, .temporalAxis, .singleQuery: "Name it with --only to replace it all the same."
     case .fewTokens: "Lower --min-tokens, or name it with --only."
