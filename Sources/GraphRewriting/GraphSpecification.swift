@@ -31,8 +31,10 @@ public enum GraphSpecification {
         guard let producer = producers[input] else { return "Node \(node.name) reads \(input), which nothing makes." }
         if producer == i { return "Node \(node.name) reads its own output \(input)." }
       }
-      let scope = defined.union(producers.keys)
-      for subgraph in node.subgraphs {
+      let subgraphs = node.subgraphs
+      // A copy of all names for a node with bodies alone: for every node it would be quadratic.
+      let scope = subgraphs.isEmpty ? [] : defined.union(producers.keys)
+      for subgraph in subgraphs {
         if let found = violation(in: subgraph, model: model, outer: scope) { return found }
       }
       defined.formUnion(node.outputs)
