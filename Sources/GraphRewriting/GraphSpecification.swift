@@ -3,11 +3,20 @@ import ONNXGraph
 /// States what a legal graph is; run on every graph that a rewrite made, before anything is written.
 public enum GraphSpecification {
   /// The first thing that is wrong, in one sentence, or nil.
-  public static func violation(in model: Model) -> String? {
-    violation(in: model.graph, model: model, outer: [])
+  ///
+  /// - Parameter original: what the model was made from. Domains that it uses without an import, as files from ONNX
+  ///   Runtime's optimizers do, are not held against the model.
+  public static func violation(in model: Model, madeFrom original: Model? = nil) -> String? {
+    var domains = Set(model.opsets.keys)
+    if let original { domains.formUnion(original.graph.nodes.map { domain($0) }) }
+    return violation(in: model.graph, model: model, domains: domains, outer: [])
   }
 
-  private static func violation(in graph: Graph, model: Model, outer: Set<String>) -> String? {
+  private static func domain(_ node: Node) -> String { node.domain == "ai.onnx" ? "" : node.domain }
+
+  private static func violation(
+    in graph: Graph, model: Model, domains: Set<String>, outer: Set<String>
+  ) -> String? {
     var defined = outer
     defined.insert("")
     for input in graph.inputs { defined.insert(input.name) }
@@ -22,8 +31,7 @@ public enum GraphSpecification {
     }
     let functions = Set(model.functions.map { "\($0.domain).\($0.name)" })
     for (i, node) in graph.nodes.enumerated() {
-      let domain = node.domain == "ai.onnx" ? "" : node.domain
-      if model.opsets[domain] == nil, !functions.contains("\(node.domain).\(node.opType)") {
+      if !domains.contains(domain(node)), !functions.contains("\(node.domain).\(node.opType)") {
         return "Node \(node.name) is of domain \(node.domain), which the model does not import."
       }
       for input in node.inputs where !defined.contains(input) {
@@ -35,7 +43,7 @@ public enum GraphSpecification {
       // A copy of all names for a node with bodies alone: for every node it would be quadratic.
       let scope = subgraphs.isEmpty ? [] : defined.union(producers.keys)
       for subgraph in subgraphs {
-        if let found = violation(in: subgraph, model: model, outer: scope) { return found }
+        if let found = violation(in: subgraph, model: model, domains: domains, outer: scope) { return found }
       }
       defined.formUnion(node.outputs)
     }

@@ -66,6 +66,9 @@ public struct Patcher: Sendable {
     let replaceable = Set(sites.filter(\.isReplaceable).map(\.name))
     var treatments = plan.treatments.filter { replaceable.contains($0.key) }
     for site in SharedBodies.conflicts(sites, chosen: Set(treatments.keys)).keys { treatments[site] = nil }
+    if !treatments.isEmpty, let violation = GraphSpecification.violation(in: model, madeFrom: model) {
+      throw ToolError("\(model.path) is no legal graph: \(violation) Export the model again.", .dataError)
+    }
     var delta = SiteRewriter.delta(finder, sites: sites, treatments: treatments, statistics: plan.statistics)
     guard !delta.isEmpty else { return model.withBytes { Array($0) } }
     delta.metadata = metadata
@@ -77,7 +80,7 @@ public struct Patcher: Sendable {
     } catch {
       throw ToolError(error)
     }
-    if let violation = GraphSpecification.violation(in: result) {
+    if let violation = GraphSpecification.violation(in: result, madeFrom: model) {
       throw ToolError("Patching \(model.path) made a graph that is not legal: \(violation)", .softwareBug)
     }
     return bytes

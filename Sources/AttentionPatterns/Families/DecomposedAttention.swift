@@ -9,7 +9,7 @@ struct DecomposedAttention {
   /// - Returns: nil where it only looks like attention.
   func recognised() -> Recognition? {
     guard let first = match.nodes["first"], let second = match.nodes["second"], let softmax = match.nodes["softmax"],
-      let query = match.values["q"], let key = match.values["k"], let value = match.values["v"],
+      var query = match.values["q"], var key = match.values["k"], let value = match.values["v"],
       let output = match.values["output"], sumsAgree()
     else { return nil }
     // A product with weights is a projection.
@@ -20,15 +20,22 @@ struct DecomposedAttention {
       return recognition
     }
     let isQuantised = [match.tags["first product"], match.tags["second product"]].contains("MatMulInteger")
-    guard let queryShape = view.shape(query), let keyShape = view.shape(key), let valueShape = view.shape(value) else {
+    guard var queryShape = view.shape(query), var keyShape = view.shape(key), let valueShape = view.shape(value) else {
       return rejected(.lengthsUnknown("how many axes its products have"))
     }
-    guard let firstAxes = ProductAxes(first, left: queryShape.count, right: keyShape.count),
-      let secondAxes = ProductAxes(second, left: firstAxes.result.count, right: valueShape.count)
+    guard var firstAxes = ProductAxes(first, left: queryShape.count, right: keyShape.count),
+      let secondAxes = secondAxes(second, rank: firstAxes.result.count, valueRank: valueShape.count)
     else { return rejected(.formNotUnderstood("a product of other axes")) }
     recognition.pattern = description(first: firstAxes)
-    guard let axis = softmaxAxis(softmax, rank: firstAxes.result.count),
-      let axes = OperandAxes(
+    guard let axis = softmaxAxis(softmax, rank: firstAxes.result.count) else {
+      return rejected(.formNotUnderstood("a softmax over another axis than the keys"))
+    }
+    // k qᵀ with a softmax over its rows is q kᵀ with one over its columns.
+    if firstAxes.left.contains(firstAxes.result[axis]), !firstAxes.right.contains(firstAxes.result[axis]) {
+      (query, key, queryShape, keyShape, firstAxes) = (key, query, keyShape, queryShape, firstAxes.swapped)
+      if view.isConstant(key) { return nil }
+    }
+    guard let axes = OperandAxes(
         first: firstAxes, second: secondAxes, softmaxAxis: axis, shapes: (queryShape, keyShape, valueShape))
     else { return rejected(.formNotUnderstood("a softmax over another axis than the keys")) }
     var resolver = OperandResolver(walker: LayoutWalker(view: view, throughQuantisation: isQuantised), axes: axes)
@@ -72,10 +79,31 @@ struct DecomposedAttention {
     if masks.isCausal { return rejected(.causal) }
     guard resolver.hasOneBatch else { return rejected(.formNotUnderstood("keys shared by a whole batch")) }
     guard secondAxes.alpha == 1 else { return rejected(.formNotUnderstood("a factor in its second product")) }
+    if let step = match.steps["scores"]?.first(where: { $0.tag.hasPrefix(DecomposedPattern.unread) })
+      ?? match.steps["probabilities"]?.first(where: { $0.tag.hasPrefix(DecomposedPattern.unread) })
+    {
+      let what = step.tag.dropFirst(DecomposedPattern.unread.count)
+      return rejected(what.hasPrefix("quantised") ? .quantised : .formNotUnderstood(String(what)))
+    }
     if let refusal = masks.refusal { return rejected(.maskNotSupported(refusal)) }
     // The scores, and all between them and the second product, must not be read by others.
     if let user = otherUser(of: match.used, except: output) { return rejected(.probabilitiesUsedElsewhere(user)) }
     return recognition
+  }
+
+  /// The second product's axes in the order in which the scores lie.
+  private func secondAxes(_ node: Node, rank: Int, valueRank: Int) -> ProductAxes? {
+    let isSecond = match.tags["second product"] == "MatMul, weights second"
+    guard var axes = ProductAxes(node, left: isSecond ? valueRank : rank, right: isSecond ? rank : valueRank)
+    else { return nil }
+    if isSecond { axes = axes.swapped }
+    for step in match.steps["probabilities"] ?? [] {
+      guard let turned = step.nodes["turned"] else { continue }
+      let order = turned.ints("perm").map { $0.map { Int(clamping: $0) } } ?? Array((0..<rank).reversed())
+      guard let before = axes.beforeTransposing(left: order) else { return nil }
+      axes = before
+    }
+    return axes
   }
 
   /// Written-out softmaxes name their operand twice.

@@ -6,6 +6,9 @@ import GraphRewriting
 ///
 /// Scales on q and k stand further up and are found with the layouts.
 enum DecomposedPattern {
+  /// Begins the tags of steps that make a site attention which cannot be replaced.
+  static let unread = "not read: "
+
   static let pattern = Pattern.alternatives(
     group: "second product",
     [
@@ -13,6 +16,7 @@ enum DecomposedPattern {
       .init("FusedMatMul", .microsoft("FusedMatMul", probabilities, .value("v"), as: "second")),
       .init("Gemm", .op("Gemm", probabilities, .value("v"), .absent, as: "second")),
       .init("Einsum", .op("Einsum", probabilities, .value("v"), as: "second")),
+      .init("MatMul, weights second", .op("MatMul", .value("v"), probabilities, as: "second")),
       .init(
         "MatMulInteger",
         .op(
@@ -28,6 +32,12 @@ enum DecomposedPattern {
       .init("Identity", .op("Identity", .rest)),
       .init("Dropout", .op("Dropout", .rest)),
       .init("NaN guard", .op("Where", .op("IsNaN", .value("guarded")), .number("fill"), .rest)),
+      .init("Transpose", .op("Transpose", .rest, as: "turned")),
+      .init("\(unread)reshaped weights", .op("Reshape", .rest)),
+      .init("\(unread)a part of the weights", .op("Slice", .rest)),
+      .init("\(unread)weights times something", .op("Mul", .rest, .value("by"), commutative: true)),
+      .init("\(unread)weights divided by something", .op("Div", .rest, .value("by"))),
+      .init("\(unread)quantised weights", .op("DequantizeLinear", .op("QuantizeLinear", .rest))),
     ],
     end: softmax)
 
@@ -57,6 +67,15 @@ enum DecomposedPattern {
       .init("mask by Where, hiding", .op("Where", .value("mask"), .number("fill"), .rest)),
       .init("Cast", .op("Cast", .rest)),
       .init("Identity", .op("Identity", .rest)),
+      .init("\(unread)reshaped scores", .op("Reshape", .rest)),
+      .init("\(unread)scores with a soft cap", .op("Tanh", .rest)),
+      .init("\(unread)clipped scores", .op("Clip", .rest)),
+      .init("\(unread)scores joined with others", .op("Concat", .rest)),
+      .init("\(unread)transposed scores", .op("Transpose", .rest)),
+      .init("\(unread)scores times something", .op("Mul", .rest, .value("by"), commutative: true)),
+      .init("\(unread)scores divided by something", .op("Div", .rest, .value("by"))),
+      .init("\(unread)something subtracted from the scores", .op("Sub", .rest, .value("by"))),
+      .init("\(unread)quantised scores", .op("DequantizeLinear", .op("QuantizeLinear", .rest))),
     ],
     end: firstProduct)
 

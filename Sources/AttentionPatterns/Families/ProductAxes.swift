@@ -52,4 +52,19 @@ struct ProductAxes: Equatable, Sendable {
       guard list.allSatisfy(\.isLetter), Set(list).count == list.count else { return nil }
     }
   }
+
+  /// The same product with its operands named the other way round.
+  var swapped: ProductAxes {
+    var copy = self
+    (copy.left, copy.right) = (right, left)
+    return copy
+  }
+
+  /// The letters of the left operand before it was transposed.
+  func beforeTransposing(left order: [Int]) -> ProductAxes? {
+    guard Set(order) == Set(left.indices) else { return nil }
+    var copy = self
+    for (position, axis) in order.enumerated() { copy.left[axis] = left[position] }
+    return copy
+  }
 }
