@@ -27,13 +27,16 @@ public struct Match: Sendable {
 }
 
 /// Where the best attempt at a pattern stopped, for people.
-public struct NearMiss: Hashable, Sendable {
-  /// Nodes that had fitted.
-  public var depth: Int
+public struct NearMiss: Sendable {
+  /// Nodes that had fitted, in the order of matching.
+  public var trail: [Node]
   /// The value that did not.
   public var value: String
-  public var expected: String
+  /// What would have fitted there.
+  public var expected: [String]
   public var found: String
 
-  public var message: String { "at \(value) \(expected) was expected, but there is \(found)" }
+  public var depth: Int { trail.count }
+
+  public var message: String { "at \(value) \(expected.joined(separator: " or ")) was expected, but there is \(found)" }
 }

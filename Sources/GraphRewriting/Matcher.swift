@@ -142,7 +142,9 @@ public struct Matcher: Sendable {
       let found =
         index.producer(of: value).map { "\($0.opType) \($0.label)" }
         ?? (index.isInput(value) ? "a graph input" : value.isEmpty ? "nothing" : "a constant")
-      nearMiss = NearMiss(depth: state.match.used.count, value: value, expected: expected, found: found)
+      nearMiss = NearMiss(trail: state.match.used, value: value, expected: [expected], found: found)
+    } else if let best = nearMiss, best.value == value, best.depth == state.match.used.count {
+      if !best.expected.contains(expected) { nearMiss?.expected.append(expected) }
     }
     return nil
   }

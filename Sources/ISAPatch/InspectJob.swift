@@ -48,6 +48,9 @@ public struct InspectJob: Sendable {
       report.policies = policy.map { Profile.SiteRecord(name: site.name, policy: $0) }
       return report
     }
-    return InspectReport(model: self.model, output: nil, adapter: patcher.adapter?.adapter.name, sites: sites)
+    var report = InspectReport(
+      model: self.model, output: nil, adapter: patcher.adapter?.adapter.name, sites: sites)
+    report.otherSoftmaxes = patcher.otherSoftmaxes.map(InspectReport.Other.init)
+    return report
   }
 }

@@ -47,6 +47,9 @@ public struct Patcher: Sendable {
     return attention.needsBias(in: view)
   }
 
+  /// What has a softmax and is no site, and why.
+  public var otherSoftmaxes: [OtherSoftmax] { finder.otherSoftmaxes(besides: sites) }
+
   private static func assign(_ given: GivenSegments, to sites: inout [Site]) -> Int {
     var count = 0
     for position in sites.indices where sites[position].kind != .cross && given.fit(sites[position].keyLength) {

@@ -12,8 +12,31 @@ public struct InspectReport: Encodable, Sendable {
   public var output: String?
   public var adapter: String?
   public var sites: [SiteReport]
+  /// What has a softmax and is no site, where it was asked for.
+  public var otherSoftmaxes: [Other] = []
 
-  private enum CodingKeys: String, CodingKey { case schema, model, output, adapter, sites }
+  public struct Other: Encodable, Sendable {
+    public var node: String
+    public var output: String
+    public var path: String
+    /// The nodes that look like attention, downstream first.
+    public var matched: [String]
+    /// Where the likeness ends.
+    public var reason: String
+
+    init(_ softmax: OtherSoftmax) {
+      node = softmax.node
+      output = softmax.output
+      path = softmax.path
+      matched = softmax.matched
+      reason = softmax.reason
+    }
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case schema, model, output, adapter, sites
+    case otherSoftmaxes = "other_softmaxes"
+  }
 
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
@@ -22,6 +45,7 @@ public struct InspectReport: Encodable, Sendable {
     try container.encode(output, forKey: .output)
     try container.encode(adapter, forKey: .adapter)
     try container.encode(sites, forKey: .sites)
+    try container.encode(otherSoftmaxes, forKey: .otherSoftmaxes)
   }
 
   /// The document's text.

@@ -4,7 +4,9 @@ import Reporting
 /// The sites of a model as a table.
 enum SiteTable {
   static func text(_ report: InspectReport, verbose: Bool) -> String {
-    guard !report.sites.isEmpty else { return "\(report.model) holds no softmax attention.\n" }
+    guard !report.sites.isEmpty else {
+      return "\(report.model) holds no softmax attention.\n" + (verbose ? others(report) : "")
+    }
     let patched = report.sites.contains { $0.policies != nil }
     var table = TextTable([
       .text("site"), .text("kind"), .number("heads"), .number("size"), .text("queries × keys"), .text("segments"),
@@ -23,6 +25,20 @@ enum SiteTable {
       for site in report.sites {
         text += "\n\(site.name): \(site.pattern); mask \(site.mask); nodes \(site.nodes.joined(separator: ", "))\n"
       }
+      text += others(report)
+    }
+    return text
+  }
+
+  /// What is no site, as a tree: the nodes that look like attention, and where the likeness ends.
+  private static func others(_ report: InspectReport) -> String {
+    var text = ""
+    for softmax in report.otherSoftmaxes {
+      text += "\n\(softmax.path)\(softmax.node): no site\n"
+      for (depth, node) in softmax.matched.enumerated() {
+        text += String(repeating: "  ", count: depth + 1) + "└ \(node)\n"
+      }
+      text += String(repeating: "  ", count: softmax.matched.count + 1) + "└ \(softmax.reason)\n"
     }
     return text
   }

@@ -112,3 +112,30 @@ private func sites(_ m: TinyModel) throws -> [Site] {
     #expect(try sites(m).isEmpty)
   }
 }
+
+/// What is no site is told with how far it looks like attention.
+@Suite struct OtherSoftmaxTests {
+  @Test func aSiteIsNotAmongThem() throws {
+    let finder = SiteFinder(try Model.load(bytes: AttentionModel().model.bytes, path: "t.onnx"))
+    #expect(finder.otherSoftmaxes(besides: finder.sites()).isEmpty)
+  }
+
+  @Test func theBestPartialMatchIsShown() throws {
+    var m = TinyModel()
+    m.input("q", 1, [1, 6, 4])
+    m.input("v", 1, [1, 6, 4])
+    m.node("Transpose", ["q"], ["qt"], ["perm": .ints([0, 2, 1])])
+    m.node("MatMul", name: "product", ["q", "qt"], ["s"])
+    // Nothing that the pattern knows.
+    m.node("Tanh", name: "odd", ["s"], ["t"])
+    m.node("Softmax", name: "softmax", ["t"], ["p"], ["axis": .int(-1)])
+    m.node("MatMul", name: "second", ["p", "v"], ["y"])
+    m.output("y", 1)
+    let finder = SiteFinder(try Model.load(bytes: m.bytes, path: "t.onnx"))
+    #expect(finder.sites().isEmpty)
+    let other = try #require(finder.otherSoftmaxes(besides: []).first)
+    #expect(other.node == "softmax")
+    #expect(other.matched == ["MatMul second", "Softmax softmax"])
+    #expect(other.reason.contains("Tanh odd"))
+  }
+}

@@ -80,7 +80,7 @@ private func matcher() throws -> Matcher { Matcher(try graph()) { $0 == "two" ? 
     let miss = try #require(matcher.nearMiss)
     #expect(miss.depth == 2)
     #expect(miss.value == "p")
-    #expect(miss.expected.contains("Conv"))
+    #expect(miss.expected == ["Conv"])
     #expect(miss.found.contains("MatMul"))
   }
 

@@ -88,8 +88,12 @@ public struct SiteFinder: Sendable {
     return site
   }
 
+  /// Policies are made head by head, and a damaged model may claim any number of them.
+  private static let headLimit = 1 << 14
+
   /// What the operator cannot compute.
   private func unfit(_ attention: Attention) -> KeptReason? {
+    if attention.heads > Self.headLimit { return .formNotUnderstood("\(attention.heads) heads") }
     if attention.headSize > 256 { return .headSizeTooLarge(attention.headSize) }
     if attention.keyHeads < 1 || attention.heads % attention.keyHeads != 0 {
       return .formNotUnderstood("\(attention.heads) query heads for \(attention.keyHeads) of keys")
