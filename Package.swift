@@ -78,6 +78,9 @@ let package = Package(
       dependencies: [
         "ISAPatch", "Reporting", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .executableTarget(
+      name: "selection-check", dependencies: ["SparseAttention", "SparseAttentionCPU", "VideoPipeline"],
+      path: "Tests/Acceptance/SelectionCheck"),
     // Tests mirror targets
     .target(name: "TestSupport", dependencies: ["SparseAttention"], path: "Tests/TestSupport"),
     .testTarget(name: "SparseAttentionTests", dependencies: ["SparseAttention", "TestSupport"]),

@@ -1,14 +1,21 @@
 #!/usr/bin/env bash
-# The Python that acceptance and the README's snippet run in: .deps/python/onnxruntime-1.31.1, made once.
+# Python with ONNX Runtime, ONNX and numpy in .deps/python/onnxruntime-VERSION, made once: make-environment.sh [VERSION].
+# Acceptance and the README's snippet run in 1.31.1, the default.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-folder=.deps/python/onnxruntime-1.31.1
+version=${1:-1.31.1}
+folder=.deps/python/onnxruntime-$version
+# What goes with it.
+case $version in
+  1.16.* | 1.17.*) pins=(numpy==1.26.4 onnx==1.16.2) ;;
+  *) pins=(numpy==2.2.6 onnx==1.18.0) ;;
+esac
 if [ ! -e "$folder/ready" ]; then
-  echo "Preparing Python with ONNX Runtime 1.31.1" >&2
+  echo "Preparing Python with ONNX Runtime $version" >&2
   mkdir -p .deps/python
   rm -rf "$folder"
   python3 -m venv "$folder"
   "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: \
-    onnxruntime==1.31.1 numpy==2.2.6 onnx==1.18.0
+    "onnxruntime==$version" "${pins[@]}"
   touch "$folder/ready"
 fi
