@@ -42,6 +42,7 @@ struct DecomposedAttention {
     guard let resolved = resolver.resolve(query: query, key: key, value: value, output: output) else {
       return rejected(.formNotUnderstood("tensors that do not lie as the operator reads them"))
     }
+    guard resolved.hasOneType else { return rejected(.typeNotSupported("different types in its two products")) }
     guard let heads = resolved.heads?.value, let keyHeads = resolved.keyHeads?.value,
       let headSize = resolved.headSize?.value
     else { return rejected(.lengthsUnknown("the number and size of its heads")) }
@@ -50,7 +51,7 @@ struct DecomposedAttention {
       query: resolved.query, key: resolved.key, value: resolved.value, output: resolved.output,
       scale: resolved.scale * firstAxes.alpha, masks: [], isCausal: false, heads: Int(heads), keyHeads: Int(keyHeads),
       headSize: Int(headSize), batch: resolved.batch, queryLength: resolved.queryLength, keyLength: resolved.keyLength)
-    attention.elementType = view.elementType(resolved.query.value)
+    attention.elementType = view.elementType(resolved.query.value) ?? view.elementType(output)
     attention.scoresRank = firstAxes.result.count
     var masks = MaskReader(view: view, attention: attention, scoresRank: firstAxes.result.count)
     masks.isInOrder = axes.scoresAreInOrder
@@ -75,7 +76,10 @@ struct DecomposedAttention {
     attention.masks = masks.masks
     attention.isCausal = masks.isCausal
     recognition.attention = attention
-    if isQuantised { return rejected(.quantised) }
+    let sources = [resolved.query, resolved.key, resolved.value]
+    if isQuantised || sources.contains(where: { view.producer($0.value)?.opType == "DequantizeLinear" }) {
+      return rejected(.quantised)
+    }
     if masks.isCausal { return rejected(.causal) }
     guard resolver.hasOneBatch else { return rejected(.formNotUnderstood("keys shared by a whole batch")) }
     guard secondAxes.alpha == 1 else { return rejected(.formNotUnderstood("a factor in its second product")) }
@@ -93,7 +97,7 @@ struct DecomposedAttention {
 
   /// The second product's axes in the order in which the scores lie.
   private func secondAxes(_ node: Node, rank: Int, valueRank: Int) -> ProductAxes? {
-    let isSecond = match.tags["second product"] == "MatMul, weights second"
+    let isSecond = match.tags["second product"]?.hasSuffix("weights second") ?? false
     guard var axes = ProductAxes(node, left: isSecond ? valueRank : rank, right: isSecond ? rank : valueRank)
     else { return nil }
     if isSecond { axes = axes.swapped }

@@ -17,6 +17,7 @@ enum DecomposedPattern {
       .init("Gemm", .op("Gemm", probabilities, .value("v"), .absent, as: "second")),
       .init("Einsum", .op("Einsum", probabilities, .value("v"), as: "second")),
       .init("MatMul, weights second", .op("MatMul", .value("v"), probabilities, as: "second")),
+      .init("Einsum, weights second", .op("Einsum", .value("v"), probabilities, as: "second")),
       .init(
         "MatMulInteger",
         .op(

@@ -37,7 +37,10 @@ struct LayoutWalker {
     case "Identity": break
     case "DynamicQuantizeLinear" where throughQuantisation: break
     case "Cast":
-      guard let type = view.elementType(source), type == view.elementType(stage.value) else { return nil }
+      // To the same type, or to a wider one: the value is the same.
+      guard let from = view.elementType(source), let to = view.elementType(stage.value),
+        from == to || to == .float32 && (from == .float16 || from == .bfloat16)
+      else { return nil }
     case "Transpose":
       let rank = stage.layout.axes.count
       guard let order = permutation(node, rank: rank) else { return nil }

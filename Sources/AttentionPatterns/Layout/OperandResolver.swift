@@ -18,6 +18,8 @@ struct OperandResolver {
     var batch: Dimension?
     var queryLength: Dimension?
     var keyLength: Dimension?
+    /// False where query, key and value are of different types.
+    var hasOneType: Bool
   }
 
   mutating func resolve(query: String, key: String, value: String, output: String) -> Resolved? {
@@ -39,14 +41,23 @@ struct OperandResolver {
   private func resolved(
     _ q: [LayoutWalker.Stage], _ k: [LayoutWalker.Stage], _ v: [LayoutWalker.Stage], _ o: [LayoutWalker.Stage]
   ) -> Resolved? {
-    guard let query = source(q, axes.queryRoles), let key = source(k, axes.keyRoles),
-      let value = source(v, axes.valueRoles), let output = target(o, axes.outputRoles)
+    // The operator computes in one type, which is that of what it writes.
+    let type = o.first.flatMap { walker.view.elementType($0.value) }
+    func ofType(_ stages: [LayoutWalker.Stage]) -> [LayoutWalker.Stage] {
+      type == nil ? stages : stages.filter { walker.view.elementType($0.value) ?? type == type }
+    }
+    let (q1, k1, v1) = (ofType(q), ofType(k), ofType(v))
+    let hasOneType = walker.throughQuantisation || !q1.isEmpty && !k1.isEmpty && !v1.isEmpty
+    guard let query = source(hasOneType && !q1.isEmpty ? q1 : q, axes.queryRoles),
+      let key = source(hasOneType && !k1.isEmpty ? k1 : k, axes.keyRoles),
+      let value = source(hasOneType && !v1.isEmpty ? v1 : v, axes.valueRoles),
+      let output = target(o, axes.outputRoles)
     else { return nil }
     return Resolved(
       query: query.operand, key: key.operand, value: value.operand, output: output,
       scale: query.scale * key.scale, heads: length(axes.queryRoles.heads), keyHeads: length(axes.keyRoles.heads),
       headSize: length(axes.queryRoles.channels), batch: length(axes.queryRoles.batch),
-      queryLength: length(axes.queryRoles.sequence), keyLength: length(axes.keyRoles.sequence))
+      queryLength: length(axes.queryRoles.sequence), keyLength: length(axes.keyRoles.sequence), hasOneType: hasOneType)
   }
 
   /// False where keys or values stand once for the whole batch.
@@ -61,30 +72,37 @@ struct OperandResolver {
   private func source(
     _ stages: [LayoutWalker.Stage], _ roles: AxisRoles
   ) -> (operand: Attention.Operand, scale: Double)? {
-    for stage in stages.reversed() {
-      guard let layout = axes.table.tensorLayout(stage.layout, roles: roles) else { continue }
-      return (Attention.Operand(value: stage.value, layout: layout), stage.scale)
+    best(stages, roles).map { stage, reading in
+      let order = reading.order.elementsEqual(reading.order.indices) ? nil : reading.order
+      return (
+        Attention.Operand(
+          value: stage.value, layout: reading.layout, lacksBatch: reading.lacksBatch, transposition: order), stage.scale
+      )
     }
-    for stage in stages.reversed() {
-      guard let found = axes.table.permutation(stage.layout, roles: roles) else { continue }
-      return (Attention.Operand(value: stage.value, layout: found.layout, transposition: found.order), stage.scale)
-    }
-    return nil
   }
 
   private func target(_ stages: [LayoutWalker.Stage], _ roles: AxisRoles) -> Attention.Operand? {
-    for stage in stages.reversed() {
-      guard let layout = axes.table.tensorLayout(stage.layout, roles: roles) else { continue }
-      return Attention.Operand(value: stage.value, layout: layout)
-    }
-    for stage in stages.reversed() {
-      guard let found = axes.table.permutation(stage.layout, roles: roles) else { continue }
+    best(stages, roles).map { stage, reading in
       // The operator writes one of its layouts, and what follows turns it back.
-      var inverse = found.order
-      for (position, axis) in found.order.enumerated() { inverse[axis] = position }
-      return Attention.Operand(value: stage.value, layout: found.layout, transposition: inverse)
+      var inverse = reading.order
+      for (position, axis) in reading.order.enumerated() { inverse[axis] = position }
+      return Attention.Operand(
+        value: stage.value, layout: reading.layout, lacksBatch: reading.lacksBatch,
+        transposition: inverse.elementsEqual(inverse.indices) ? nil : inverse)
     }
-    return nil
+  }
+
+  /// The stage farthest from the core that the operator reads as it lies, else the farthest that it reads transposed.
+  private func best(
+    _ stages: [LayoutWalker.Stage], _ roles: AxisRoles
+  ) -> (LayoutWalker.Stage, AtomTable.Reading)? {
+    var other: (LayoutWalker.Stage, AtomTable.Reading)?
+    for stage in stages.reversed() {
+      guard let reading = axes.table.reading(stage.layout, roles: roles) else { continue }
+      if reading.isDirect { return (stage, reading) }
+      if other == nil || other?.1.lacksBatch == true && !reading.lacksBatch { other = (stage, reading) }
+    }
+    return other
   }
 
   /// Which of batch and heads an axis of three-dimensional products holds.

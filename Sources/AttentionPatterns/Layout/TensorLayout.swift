@@ -34,30 +34,38 @@ public struct AxisRoles: Sendable {
 }
 
 extension AtomTable {
-  /// The operator's layout that a value has, atoms of length one left aside; nil where it has none of them.
-  func tensorLayout(_ layout: AxisLayout, roles: AxisRoles) -> TensorLayout? {
-    permutation(layout, roles: roles).flatMap { $0.order.elementsEqual(layout.axes.indices) ? $0.layout : nil }
+  /// How the operator can read a value: after adding a leading axis, and then transposing.
+  struct Reading {
+    var layout: TensorLayout
+    var order: [Int]
+    var lacksBatch: Bool
+
+    var isDirect: Bool { !lacksBatch && order.elementsEqual(order.indices) }
   }
 
-  /// A transposition of the value that the operator can read.
-  func permutation(_ layout: AxisLayout, roles: AxisRoles) -> (layout: TensorLayout, order: [Int])? {
+  /// How the operator can read a value, atoms of length one left aside; nil where no transposition does.
+  func reading(_ layout: AxisLayout, roles: AxisRoles) -> Reading? {
     let axes = resolved(layout).axes.map { $0.filter { !isUnit($0) } }
     let roles = roles.resolved(self)
-    for candidate in TensorLayout.allCases {
-      let wanted = roles.axes(of: candidate).map { $0.filter { !isUnit($0) } }
-      guard wanted.count == axes.count else { continue }
-      if wanted == axes { return (candidate, Array(axes.indices)) }
+    if let (layout, order) = order(axes, roles) { return Reading(layout: layout, order: order, lacksBatch: false) }
+    guard roles.batch.allSatisfy(isUnit), let (layout, order) = order([[]] + axes, roles) else { return nil }
+    return Reading(layout: layout, order: order, lacksBatch: true)
+  }
+
+  private func order(_ axes: [[Atom]], _ roles: AxisRoles) -> (TensorLayout, [Int])? {
+    let candidates = TensorLayout.allCases.compactMap { layout -> (TensorLayout, [[Atom]])? in
+      let wanted = roles.axes(of: layout).map { $0.filter { !isUnit($0) } }
+      return wanted.count == axes.count ? (layout, wanted) : nil
     }
-    for candidate in TensorLayout.allCases {
-      let wanted = roles.axes(of: candidate).map { $0.filter { !isUnit($0) } }
-      guard wanted.count == axes.count else { continue }
+    if let (layout, _) = candidates.first(where: { $0.1 == axes }) { return (layout, Array(axes.indices)) }
+    for (layout, wanted) in candidates {
       var free = Array(axes.indices)
       var order: [Int] = []
       for axis in wanted {
         guard let found = free.firstIndex(where: { axes[$0] == axis }) else { break }
         order.append(free.remove(at: found))
       }
-      if order.count == axes.count { return (candidate, order) }
+      if order.count == axes.count { return (layout, order) }
     }
     return nil
   }

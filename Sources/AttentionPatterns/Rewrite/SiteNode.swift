@@ -38,20 +38,49 @@ struct SiteNode {
   }
 
   mutating func source(_ operand: Attention.Operand) -> String {
-    let value = name(operand.value)
+    var value = name(operand.value)
+    if operand.lacksBatch { value = moved("Unsqueeze", value, into: &before) }
     guard let order = operand.transposition else { return value }
     return add("Transpose", [value], attributes: ["perm": .ints(order.map(Int64.init))])
   }
 
   /// The name that the operator's output gets.
   mutating func target(_ operand: Attention.Operand) -> String {
-    guard let order = operand.transposition else { return operand.value }
-    let name = fresh("\(prefix).output")
-    after.append(
-      NewNode(
-        "Transpose", name: fresh("\(prefix).Transpose"), inputs: [name], outputs: [operand.value],
-        attributes: ["perm": .ints(order.map(Int64.init))]))
-    return name
+    var target = operand.value
+    var added: [NewNode] = []
+    if operand.lacksBatch {
+      let source = fresh("\(prefix).batch")
+      _ = moved("Squeeze", source, output: target, into: &added)
+      target = source
+    }
+    if let order = operand.transposition {
+      let source = fresh("\(prefix).output")
+      added.insert(
+        NewNode(
+          "Transpose", name: fresh("\(prefix).Transpose"), inputs: [source], outputs: [target],
+          attributes: ["perm": .ints(order.map(Int64.init))]), at: 0)
+      target = source
+    }
+    after += added
+    return target
+  }
+
+  /// Adds or takes away the leading axis.
+  private func moved(_ type: String, _ value: String, output: String? = nil, into nodes: inout [NewNode]) -> String {
+    let name = fresh("\(prefix).\(type)")
+    var node = NewNode(type, name: name, inputs: [value], outputs: [output ?? name])
+    if (view.opsets[""] ?? 13) < 13 {
+      node.attributes["axes"] = .ints([0])
+    } else {
+      let axes = fresh("\(prefix).axes")
+      nodes.append(
+        NewNode(
+          "Constant", name: axes, inputs: [], outputs: [axes],
+          attributes: ["value": .tensor(Tensor(name: "", int64s: [0]))]))
+      node.inputs.append(axes)
+    }
+    nodes.append(node)
+    return node.outputs[0]
   }
 
   /// A name before a Cast that gives `output` and does nothing but tell the type.

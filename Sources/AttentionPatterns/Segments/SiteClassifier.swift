@@ -67,7 +67,8 @@ final class SiteClassifier {
 
   private func content(_ operand: Attention.Operand, _ graph: Int) -> AxisContent {
     let axis = operand.layout == .bhsd ? 2 : 1
-    return tracer.content(of: operand.value, axis: operand.transposition.map { $0[axis] } ?? axis, in: graph)
+    let own = (operand.transposition.map { $0[axis] } ?? axis) - (operand.lacksBatch ? 1 : 0)
+    return tracer.content(of: operand.value, axis: own, in: graph)
   }
 
   /// What a piece holds; nil where the graph does not say.

@@ -32,6 +32,8 @@ public struct Attention: Sendable {
   public struct Operand: Equatable, Sendable {
     public var value: String
     public var layout: TensorLayout
+    /// True where the value has no batch axis: one is put before the others.
+    public var lacksBatch = false
     /// A transposition to be put between, where the operator cannot read the value as it lies.
     public var transposition: [Int]?
   }
