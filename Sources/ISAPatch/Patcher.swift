@@ -19,13 +19,21 @@ public struct Patcher: Sendable {
   /// - Throws: `ToolError` 65 where the segments do not add up to any site's sequence, 78 where the adapter does not fit.
   public init(_ model: Model, segments: String? = nil, adapter: String? = nil) throws(ToolError) {
     self.model = model
-    finder = SiteFinder(model)
+    let finder = SiteFinder(model)
+    self.finder = finder
     self.adapter = try ModelAdapter.match(model, named: adapter)
     var sites = finder.sites()
     if let segments {
       let given: GivenSegments
       do throws(GivenSegments.SyntaxError) { given = try GivenSegments(parsing: segments) } catch {
         throw ToolError(error.message, .usage)
+      }
+      let unknown = given.segments.flatMap { [$0.length] + ($0.grid ?? []) }.first { !finder.canCompute($0) }
+      if let unknown {
+        let names = Set(model.graph.inputs.flatMap { ($0.shape ?? []).flatMap { $0?.symbols ?? [] } }).sorted()
+        throw ToolError(
+          "The length \(unknown) does not follow from the inputs of \(model.path), whose dimensions are "
+            + "\(names.isEmpty ? "fixed" : names.joined(separator: ", ")); correct --segments.", .usage)
       }
       guard Self.assign(given, to: &sites) > 0 else {
         let lengths = Set(sites.filter { $0.kind != .cross }.compactMap { $0.keyLength?.description }).sorted()

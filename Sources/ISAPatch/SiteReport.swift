@@ -76,6 +76,8 @@ public struct SiteReport: Encodable, Sendable {
   public var keyLength: Length?
   public var segments: [Segment]
   public var querySegments: [Segment]
+  /// What the user has to add where the graph does not tell.
+  public var note: String?
   public var replaced: Bool
   public var replaceable: Bool
   /// Why it stays, and what can be done; nil where it goes.
@@ -141,6 +143,9 @@ public struct SiteReport: Encodable, Sendable {
     keyLength = site.keyLength.map { Length($0) }
     segments = site.segments.map(Segment.init)
     querySegments = site.querySegments.map(Segment.init)
+    if site.segmentsAreUnsure {
+      note = "The graph does not tell which part of its sequence is decoded; give the parts with --segments."
+    }
     self.replaced = replaced
     replaceable = site.isReplaceable
     self.reason = reason?.sentence
@@ -155,7 +160,7 @@ public struct SiteReport: Encodable, Sendable {
     case keyLength = "key_length"
     case segments
     case querySegments = "query_segments"
-    case replaced, replaceable, reason, hint, policies
+    case note, replaced, replaceable, reason, hint, policies
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -175,6 +180,7 @@ public struct SiteReport: Encodable, Sendable {
     try container.encode(keyLength, forKey: .keyLength)
     try container.encode(segments, forKey: .segments)
     try container.encode(querySegments, forKey: .querySegments)
+    try container.encodeIfPresent(note, forKey: .note)
     try container.encode(replaced, forKey: .replaced)
     try container.encode(replaceable, forKey: .replaceable)
     try container.encode(reason, forKey: .reason)

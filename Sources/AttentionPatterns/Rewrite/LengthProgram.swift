@@ -20,7 +20,8 @@ struct LengthProgram {
   }
 
   /// - Parameter fresh: makes a name that the model does not have yet.
-  init(_ graph: Graph, overridable: Set<String>, fresh: @escaping (String) -> String) {
+  init(_ graph: Graph, fresh: @escaping (String) -> String = { $0 }) {
+    let overridable = Set(graph.initializers.map(\.name))
     var sources: [String: Source] = [:]
     for input in graph.inputs where !overridable.contains(input.name) {
       for (axis, length) in (input.shape ?? []).enumerated() {

@@ -43,8 +43,7 @@ public struct SiteRewriter {
     }
     self.names = names
     counter.names = names
-    let overridable = Set(finder.model.graph.initializers.map(\.name))
-    program = LengthProgram(finder.model.graph, overridable: overridable) { [counter] in counter.fresh($0) }
+    program = LengthProgram(finder.model.graph) { [counter] in counter.fresh($0) }
   }
 
   /// - Returns: the delta that gives the sites with a treatment, by name, their nodes.

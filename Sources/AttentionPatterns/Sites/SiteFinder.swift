@@ -38,11 +38,18 @@ public struct SiteFinder: Sendable {
   public func sites() -> [Site] {
     var sites: [Site] = []
     let classifier = SiteClassifier(model, scopes)
+    let program = LengthProgram(model.graph)
     for (position, view) in views.enumerated() {
       var matcher = Matcher(view.index) { view.number($0) }
       for node in view.graph.nodes {
         guard var site = site(at: node, view, &matcher) else { continue }
         classifier.classify(&site, in: position)
+        let lengths = (site.segments + site.querySegments).flatMap { [$0.length] + ($0.grid ?? []) }
+        if !lengths.allSatisfy(program.canCompute) {
+          site.segments = []
+          site.querySegments = []
+          site.segmentsAreUnsure = true
+        }
         sites.append(site)
       }
     }
@@ -50,6 +57,9 @@ public struct SiteFinder: Sendable {
     for (position, name) in names.enumerated() { sites[position].name = name }
     return sites
   }
+
+  /// True where a length follows from those of the model's inputs.
+  public func canCompute(_ length: Dimension) -> Bool { LengthProgram(model.graph).canCompute(length) }
 
   private static let products: Set<Pattern.Operator> = [
     .init("MatMul"), .init("Gemm"), .init("Einsum"), .init("FusedMatMul", domain: "com.microsoft"), .init("Mul"),
