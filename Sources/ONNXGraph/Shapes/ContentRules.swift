@@ -180,7 +180,9 @@ enum ContentRules {
 
   static func numbers(_ shape: [Dimension?]?) -> [Int]? {
     guard let shape else { return nil }
-    let values = shape.compactMap { $0?.value.flatMap { $0 <= Int64(SymbolicTensor.elementLimit) ? Int($0) : nil } }
+    let values = shape.compactMap { length in
+      length?.value.flatMap { (0...Int64(SymbolicTensor.elementLimit)).contains($0) ? Int($0) : nil }
+    }
     return values.count == shape.count ? values : nil
   }
 
