@@ -26,7 +26,8 @@ class Noise:
         return ((z ^ (z >> 31)) >> 11) * 2.0 ** -53
 
     def rows(self, n, d, amplitude):
-        return np.array([[(sum(self.uniform() for _ in range(12)) - 6) * amplitude for _ in range(d)] for _ in range(n)])
+        draw = lambda: (sum(self.uniform() for _ in range(12)) - 6) * amplitude
+        return np.array([[draw() for _ in range(d)] for _ in range(n)])
 
 
 def best(scores, k):
