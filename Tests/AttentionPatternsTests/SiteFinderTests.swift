@@ -127,7 +127,7 @@ private func sites(_ m: TinyModel) throws -> [Site] {
     m.node("Transpose", ["q"], ["qt"], ["perm": .ints([0, 2, 1])])
     m.node("MatMul", name: "product", ["q", "qt"], ["s"])
     // Nothing that the pattern knows.
-    m.node("Tanh", name: "odd", ["s"], ["t"])
+    m.node("Sigmoid", name: "odd", ["s"], ["t"])
     m.node("Softmax", name: "softmax", ["t"], ["p"], ["axis": .int(-1)])
     m.node("MatMul", name: "second", ["p", "v"], ["y"])
     m.output("y", 1)
@@ -136,6 +136,6 @@ private func sites(_ m: TinyModel) throws -> [Site] {
     let other = try #require(finder.otherSoftmaxes(besides: []).first)
     #expect(other.node == "softmax")
     #expect(other.matched == ["MatMul second", "Softmax softmax"])
-    #expect(other.reason.contains("Tanh odd"))
+    #expect(other.reason.contains("Sigmoid odd"))
   }
 }
