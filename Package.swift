@@ -76,7 +76,7 @@ let package = Package(
     .executableTarget(
       name: "isa-patch",
       dependencies: [
-        "ISAPatch", "Reporting", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "ISAPatch", "Reporting", "SparseAttention", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "selection-check", dependencies: ["SparseAttention", "SparseAttentionCPU", "VideoPipeline"],

@@ -14,7 +14,7 @@ struct IsaPatchCommand: ParsableCommand {
     version: Version.current,
     subcommands: [
       PatchCommand.self, InspectCommand.self, CalibrateCommand.self, RunCommand.self, CompareCommand.self,
-      RestoreCommand.self, DoctorCommand.self,
+      RestoreCommand.self, BenchCommand.self, DoctorCommand.self,
     ],
     defaultSubcommand: PatchCommand.self)
 
