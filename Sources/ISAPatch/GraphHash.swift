@@ -1,6 +1,6 @@
 import ONNXGraph
 
-/// A hash of a model's graph without the values of its weights: the same for models of one architecture from one export.
+/// A hash of a model's graph without the values of its weights: the same for fine-tuned siblings.
 public enum GraphHash {
   /// SHA-256, in hexadecimal.
   public static func of(_ model: Model) -> String {

@@ -154,7 +154,9 @@ public struct PatchJob: Sendable {
     }
   }
 
-  private func policies(for model: Model, hash: String) throws(ToolError) -> (policies: [String: SitePolicy]?, label: String) {
+  private func policies(
+    for model: Model, hash: String
+  ) throws(ToolError) -> (policies: [String: SitePolicy]?, label: String) {
     switch options.mode {
     case .exact: return (nil, "exact")
     case .paper: return (nil, "paper")

@@ -4,8 +4,8 @@ import SparseAttention
 import TestSupport
 import Testing
 
-/// An in-context editor in small: target and source latents [B, C, F, H, W] become tokens, are joined along the sequence,
-/// attend, and the target's part is sliced out and put back into a video.
+/// An in-context editor in small: target and source latents [B, C, F, H, W] become tokens, are joined along the
+/// sequence, attend, and the target's part is sliced out and put back into a video.
 private struct InContextModel {
   var isDynamic = false
   var isSourceFirst = false

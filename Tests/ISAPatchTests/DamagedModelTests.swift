@@ -16,7 +16,9 @@ import Testing
     do {
       let patcher = try Patcher(try Model.load(bytes: bytes, path: "damaged.onnx"))
       var policies: [String: SitePolicy] = [:]
-      for site in patcher.sites where site.isReplaceable { policies[site.name] = .uniform(.exact, heads: site.heads ?? 1) }
+      for site in patcher.sites where site.isReplaceable {
+        policies[site.name] = .uniform(.exact, heads: site.heads ?? 1)
+      }
       // What it gives has loaded again and passed the specification.
       _ = try patcher.patched(PatchPlan(policies: policies))
       return true

@@ -1,5 +1,5 @@
-/// Small graphs with one attention, in the forms that exporters write: x and its text make q, k and v by weights, the result
-/// goes through a projection.
+/// Small graphs with one attention, in the forms that exporters write: x and its text make q, k and v by weights, the
+/// result goes through a projection.
 public struct AttentionModel: Sendable, CustomStringConvertible {
   public enum Scale: String, CaseIterable, Sendable {
     case none, onBoth, onQuery, onKey, afterByMul, afterByDiv, shapeOfQuery

@@ -35,7 +35,8 @@ struct CausalMask {
   /// The last two axes hold one value on and below the diagonal and another one above.
   private func isTriangular(_ tensor: Tensor) -> Bool {
     guard tensor.dims.count >= 2, let side = tensor.dims.last, side > 1, tensor.dims[tensor.dims.count - 2] == side,
-      side <= 1024, let values = tensor.floatValues().map({ $0.map(Double.init) })
+      side <= 1024,
+      let values = tensor.floatValues().map({ $0.map(Double.init) })
         ?? tensor.int64Values().map({ $0.map(Double.init) })
     else { return false }
     let n = Int(side)

@@ -35,7 +35,8 @@ struct DecomposedAttention {
       (query, key, queryShape, keyShape, firstAxes) = (key, query, keyShape, queryShape, firstAxes.swapped)
       if view.isConstant(key) { return nil }
     }
-    guard let axes = OperandAxes(
+    guard
+      let axes = OperandAxes(
         first: firstAxes, second: secondAxes, softmaxAxis: axis, shapes: (queryShape, keyShape, valueShape))
     else { return rejected(.formNotUnderstood("a softmax over another axis than the keys")) }
     var resolver = OperandResolver(walker: LayoutWalker(view: view, throughQuantisation: isQuantised), axes: axes)

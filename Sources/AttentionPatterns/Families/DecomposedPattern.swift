@@ -50,7 +50,8 @@ enum DecomposedPattern {
       .init(
         "Exp and ReduceSum",
         .op(
-          "Div", .op("Exp", .op("Sub", scores, .op("ReduceMax", .value("maximum of"), as: "maximum")), as: "exponential"),
+          "Div",
+          .op("Exp", .op("Sub", scores, .op("ReduceMax", .value("maximum of"), as: "maximum")), as: "exponential"),
           .op("ReduceSum", .value("sum of"), as: "sum"), as: "softmax")),
       // exp(x − log Σ exp x)
       .init(

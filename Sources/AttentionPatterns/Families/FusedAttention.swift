@@ -1,7 +1,7 @@
 import GraphRewriting
 import ONNXGraph
 
-/// Attention in one node: ai.onnx's `Attention` of opset 23, and what ONNX Runtime's optimizers fuse to in com.microsoft.
+/// Attention in one node: ai.onnx's `Attention` of opset 23, and what ONNX Runtime's optimizers fuse to.
 ///
 /// One row an operator: which inputs and attributes mean what.
 struct FusedAttention {
@@ -27,8 +27,9 @@ struct FusedAttention {
     var found = Recognition(softmax: node, nodes: [node], pattern: "Attention")
     let heads = node.int("q_num_heads").map { Int(clamping: $0) }
     let keyHeads = node.int("kv_num_heads").map { Int(clamping: $0) }
-    guard var attention = attention(
-      input(0), input(1), input(2), heads: heads, keyHeads: keyHeads, scale: node.float("scale"))
+    guard
+      var attention = attention(
+        input(0), input(1), input(2), heads: heads, keyHeads: keyHeads, scale: node.float("scale"))
     else { return rejected(found, .lengthsUnknown("the shapes of its query, key and value")) }
     var masks = MaskReader(view: view, attention: attention, scoresRank: 4)
     if !input(3).isEmpty {
@@ -60,8 +61,10 @@ struct FusedAttention {
     guard !input(1).isEmpty, !input(2).isEmpty else {
       return rejected(found, .formNotUnderstood("query, key and value packed in one tensor"))
     }
-    guard var attention = attention(
-      input(0), input(1), input(2), heads: heads, keyHeads: heads, scale: node.float("scale").flatMap { $0 == 0 ? nil : $0 })
+    guard
+      var attention = attention(
+        input(0), input(1), input(2), heads: heads, keyHeads: heads,
+        scale: node.float("scale").flatMap { $0 == 0 ? nil : $0 })
     else { return rejected(found, .lengthsUnknown("the shapes of its query, key and value")) }
     if !input(3).isEmpty, !add(bias: input(3), to: &attention, heads: heads ?? 1) {
       return rejected(found, .lengthsUnknown("the sizes of its bias"))
@@ -147,7 +150,8 @@ struct FusedAttention {
   private func attention(
     _ query: String, _ key: String, _ value: String, heads: Int?, keyHeads: Int?, scale: Float?
   ) -> Attention? {
-    guard let q = view.shape(query), let k = view.shape(key), let v = view.shape(value), let output = node.outputs.first,
+    guard let q = view.shape(query), let k = view.shape(key), let v = view.shape(value),
+      let output = node.outputs.first,
       let axes = OperandAxes(
         fused: (q, k, v), outputRank: Pattern.Operator(of: node) == .init("Attention") ? q.count : 3, heads: heads,
         keyHeads: keyHeads)
@@ -167,7 +171,9 @@ struct FusedAttention {
 
   /// Adds the pieces of a bias [3·H·D] to query, key and value, which have to be [B, S, H·D].
   private func add(bias: String, to attention: inout Attention, heads: Int) -> Bool {
-    guard let width = view.shape(bias)?.first??.value, let value = view.shape(input(2))?.last??.value else { return false }
+    guard let width = view.shape(bias)?.first??.value, let value = view.shape(input(2))?.last??.value else {
+      return false
+    }
     let size = (width - value) / 2
     let operands = [input(0), input(1), input(2)]
     guard size * 2 + value == width, operands.allSatisfy({ view.shape($0)?.count == 3 }) else { return false }

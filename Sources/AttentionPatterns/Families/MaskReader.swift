@@ -68,7 +68,9 @@ struct MaskReader {
     return false
   }
 
-  private func fitsBatch(_ length: Dimension?) -> Bool { length != nil && (length?.value == 1 || length == attention.batch) }
+  private func fitsBatch(_ length: Dimension?) -> Bool {
+    length != nil && (length?.value == 1 || length == attention.batch)
+  }
   private func isKeys(_ length: Dimension?) -> Bool { length != nil && length == attention.keyLength }
 
   /// True where [B, Hq, Sq, Sk] takes the mask, with batch and heads apart or as one axis; else the refusal is noted.

@@ -32,7 +32,8 @@ struct MaskNodes {
       } else {
         let zero = scalar(0)
         let filled = scalar(fill)
-        add(bias: scores(emit("Where", hides ? [value, filled, zero] : [value, zero, filled]), shape: view.shape(value)))
+        add(
+          bias: scores(emit("Where", hides ? [value, filled, zero] : [value, zero, filled]), shape: view.shape(value)))
       }
     case .additive(let value, let factor):
       if let (condition, hides) = condition(value), let keys = keys(condition) {

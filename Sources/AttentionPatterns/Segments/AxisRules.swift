@@ -137,7 +137,9 @@ struct AxisRules {
     let axes = list("axes", 3) ?? starts.indices.map { Dimension($0) }
     let steps = list("steps", 4)
     for (position, axis) in axes.enumerated() {
-      guard let number = axis?.value, starts.indices.contains(position), ends.indices.contains(position) else { continue }
+      guard let number = axis?.value, starts.indices.contains(position), ends.indices.contains(position) else {
+        continue
+      }
       guard Int(clamping: number < 0 ? number + Int64(rank) : number) == key.axis else { continue }
       guard steps.map({ $0.indices.contains(position) && $0[position]?.value == 1 }) ?? true,
         let length = lengthOf(input(0), key.axis), let start = starts[position], let end = ends[position]
@@ -242,7 +244,9 @@ struct AxisRules {
     let result = Array(text[dash...].dropFirst(2))
     guard result.indices.contains(key.axis), result.allSatisfy(\.isLetter) else { return nil }
     for (position, letters) in text[..<dash].split(separator: ",").enumerated() {
-      guard let axis = Array(letters).firstIndex(of: result[key.axis]), !view.isConstant(input(position)) else { continue }
+      guard let axis = Array(letters).firstIndex(of: result[key.axis]), !view.isConstant(input(position)) else {
+        continue
+      }
       return get(input(position), axis)
     }
     return nil

@@ -71,7 +71,8 @@ final class AxisTracer {
     if let node = view.producer(key.value) {
       guard view.shape(key.value).map({ $0.indices.contains(key.axis) }) ?? true else { return .opaque(nil) }
       if let (name, body) = inside(node, key.value, view) { return get(name, key.axis, body) }
-      return AxisRules(view: view, node: node, key: (key.value, key.axis), get: { self.get($0, $1, key.graph) },
+      return AxisRules(
+        view: view, node: node, key: (key.value, key.axis), get: { self.get($0, $1, key.graph) },
         regrouping: { self.regrouping(node, view) }
       ).content() ?? .opaque(length(key))
     }
@@ -101,7 +102,9 @@ final class AxisTracer {
 
   /// A body's input in the graph around it.
   private func outer(_ position: Int, _ key: Key, _ scope: Scope, _ parent: Int, _ caller: Node) -> AxisContent {
-    guard caller.inputs.indices.contains(position), !caller.inputs[position].isEmpty else { return .opaque(length(key)) }
+    guard caller.inputs.indices.contains(position), !caller.inputs[position].isEmpty else {
+      return .opaque(length(key))
+    }
     var axis = key.axis
     if caller.opType == "Scan", caller.domain.isEmpty {
       let scanned = Int(clamping: caller.int("num_scan_inputs") ?? 0)

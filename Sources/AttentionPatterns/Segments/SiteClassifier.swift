@@ -34,7 +34,8 @@ final class SiteClassifier {
 
   func classify(_ site: inout Site, in graph: Int) {
     guard let attention = site.attention else { return }
-    let query = attention.sequenceSource.map { tracer.content(of: $0, axis: 1, in: graph) } ?? content(attention.query, graph)
+    let query =
+      attention.sequenceSource.map { tracer.content(of: $0, axis: 1, in: graph) } ?? content(attention.query, graph)
     let source = attention.keySource ?? attention.sequenceSource
     let key = source.map { tracer.content(of: $0, axis: 1, in: graph) } ?? content(attention.key, graph)
     let (from, to) = (query.origins, key.origins)
@@ -145,7 +146,8 @@ final class SiteClassifier {
       sizes[axis] = length
       order.append(axis)
     }
-    guard order == order.sorted(), order.allSatisfy({ (2...4).contains($0) }), let rows = sizes[3], let columns = sizes[4]
+    guard order == order.sorted(), order.allSatisfy({ (2...4).contains($0) }), let rows = sizes[3],
+      let columns = sizes[4]
     else { return nil }
     return [sizes[2] ?? 1, rows, columns]
   }

@@ -1,7 +1,7 @@
 import GraphRewriting
 import ONNXGraph
 
-/// A softmax that is no site, with how far it looks like attention: what a user with "attention not found" needs to see.
+/// A softmax that is no site, with how far it looks like attention.
 public struct OtherSoftmax: Sendable {
   public var node: String
   public var output: String
@@ -35,7 +35,9 @@ extension SiteFinder {
   private func attempt(
     _ softmax: String, _ view: GraphView, _ matcher: inout Matcher
   ) -> (matched: [String], reason: String) {
-    if view.index.isOutput(softmax), view.index.uses(of: softmax).isEmpty { return ([], "it is an output of the graph") }
+    if view.index.isOutput(softmax), view.index.uses(of: softmax).isEmpty {
+      return ([], "it is an output of the graph")
+    }
     var best: (matched: [String], reason: String)?
     for product in products(after: softmax, view) {
       guard let output = product.outputs.first else { continue }

@@ -1,6 +1,6 @@
 import ONNXGraph
 
-/// Sites in the body of a function are one node in the file, however often it is called: they go together or not at all.
+/// Sites in the body of a function are one node in the file, however often it is called: they go together or stay.
 public enum SharedBodies {
   /// Takes out treatments of sites whose body other calls need as it is, or otherwise.
   ///
