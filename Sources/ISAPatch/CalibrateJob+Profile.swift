@@ -8,9 +8,9 @@ import VideoPipeline
 extension CalibrateJob {
   /// The profile: the chosen rung first, then the others that were measured on every case, then exact attention.
   func profile(
-    _ rig: inout CalibrationRig, _ statistics: StatisticsFile, chosen: RungMeasurement, met: Bool,
-    _ progress: ProgressReporter
-  ) throws -> Profile {
+    _ sites: [CalibrationRig.CalibratedSite], _ statistics: StatisticsFile, chosen: RungMeasurement, met: Bool,
+    unseen: RungMeasurement?
+  ) -> Profile {
     let others = statistics.measured.filter { $0.complete && $0.rung != chosen.rung }.sorted { $0.worstPSNR < $1.worstPSNR }
     let rungs: [RungMeasurement] =
       chosen.rung == nil ? [chosen] + others : [chosen] + others + [RungMeasurement(rung: nil, cases: [], complete: true)]
@@ -19,7 +19,7 @@ extension CalibrateJob {
         point: point, threshold: measured.rung.map(ladder.threshold), worstPSNR: measured.rung.map { _ in measured.worstPSNR },
         executedDensity: measured.rung == nil ? 1 : measured.meanDensity)
     }
-    let sites = rig.sites.map { site in
+    let records = sites.map { site in
       Profile.SiteRecord(
         name: site.name,
         policy: site.with(
@@ -27,17 +27,16 @@ extension CalibrateJob {
             Array(repeating: measured.rung.map(ladder.policy) ?? .exact, count: site.heads)
           }))
     }
-    let unseen = try verify(&rig, rung: chosen.rung, progress)
     return Profile(
       tool: Version.current, machine: Machine.current.description, modelHash: statistics.modelHash,
       graphHash: statistics.graphHash, recipe: statistics.recipe,
       target: .init(kind: target.name, value: target.value, met: met),
       achieved: .init(chosen, exactStepSeconds: statistics.exactStepSeconds),
-      holdOut: unseen.map { .init($0, exactStepSeconds: statistics.exactStepSeconds) }, qualities: qualities, sites: sites)
+      holdOut: unseen.map { .init($0, exactStepSeconds: statistics.exactStepSeconds) }, qualities: qualities, sites: records)
   }
 
   /// The chosen rung on clips that calibration did not see; nil where none were given.
-  private func verify(
+  func verify(
     _ rig: inout CalibrationRig, rung: Int?, _ progress: ProgressReporter
   ) throws -> RungMeasurement? {
     guard !holdOut.isEmpty else { return nil }

@@ -94,21 +94,28 @@ public struct CalibrateJob: Sendable {
     let chosen = try search(&rig, &statistics, progress)
     let exact = RungMeasurement(rung: nil, cases: [], complete: true)
     let measured = chosen.flatMap { rung in statistics.measured.first { $0.rung == rung && $0.complete } }
-    let profile = try profile(&rig, statistics, chosen: measured ?? exact, met: measured != nil, progress)
+    let unseen = try verify(&rig, rung: measured?.rung, progress)
+    return try written(
+      profile(rig.sites, statistics, chosen: measured ?? exact, met: measured != nil, unseen: unseen), statistics)
+  }
+
+  /// Writes the profile, then the model that it makes.
+  func written(_ profile: Profile, _ statistics: StatisticsFile) throws -> Report {
     try AtomicFile.write(try profile.encoded(), to: profilePath)
     _ = try PatchJob(
       .init(
         model: model, output: output, mode: .profile(profilePath), selection: selection, segments: segments,
         adapter: options.adapter)
     ).run()
+    let recipe = profile.recipe
     return Report(
       model: model, output: output, profilePath: profilePath, statisticsPath: statisticsPath, profile: profile,
-      description: rig.cases.description, exactError: statistics.exactError,
-      originalStepSeconds: statistics.originalStepSeconds, sites: rig.sites.count)
+      description: "\(recipe.frames) frames of \(recipe.width)x\(recipe.height), \(recipe.steps) steps",
+      exactError: statistics.exactError, originalStepSeconds: statistics.originalStepSeconds, sites: profile.sites.count)
   }
 
   /// Statistics of the probe and of exact attention: those of an earlier run where they are to be continued.
-  private func collected(_ rig: inout CalibrationRig, _ progress: ProgressReporter) throws -> StatisticsFile {
+  func collected(_ rig: inout CalibrationRig, _ progress: ProgressReporter) throws -> StatisticsFile {
     let modelHash = rig.patcher.model.withBytes { SHA256.hexadecimal(SHA256.digest($0)) }
     let recipe = try recipe(rig.cases)
     if resume, let data = FileManager.default.contents(atPath: statisticsPath) {

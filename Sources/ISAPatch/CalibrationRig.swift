@@ -41,13 +41,7 @@ struct CalibrationRig {
     let model = try Model.load(path: path)
     let patcher = try Patcher(model, segments: segments, adapter: options.adapter)
     self.patcher = patcher
-    sites = patcher.sites.compactMap { site -> CalibratedSite? in
-      guard let attention = site.attention, selection.reason(site) == nil else { return nil }
-      return CalibratedSite(
-        name: site.name, heads: attention.heads,
-        base: SitePolicy(tile: Tile.choose(site.segments), compute: compute, points: []),
-        mayBeSparse: !patcher.needsBias(site))
-    }
+    sites = CalibrationRig.sites(of: patcher, selection: selection, compute: compute)
     guard !sites.isEmpty else {
       throw ToolError(
         "\(path) has no attention that calibration could make sparse; `isa-patch inspect \(path)` says why for each.",
@@ -60,6 +54,17 @@ struct CalibrationRig {
     let bytes = try patcher.patched(PatchPlan(policies: policies, statistics: true))
     self.model = try EditingModel(path: path, bytes: bytes, loading: loading)
     cases = try CaseSet(clips: clips, options: options, match: self.model.match)
+  }
+
+  /// The sites that calibration decides on: those that may be replaced and that policy does not keep.
+  static func sites(of patcher: Patcher, selection: SiteSelection, compute: ComputeType) -> [CalibratedSite] {
+    patcher.sites.compactMap { site in
+      guard let attention = site.attention, selection.reason(site) == nil else { return nil }
+      return CalibratedSite(
+        name: site.name, heads: attention.heads,
+        base: SitePolicy(tile: Tile.choose(site.segments), compute: compute, points: []),
+        mayBeSparse: !patcher.needsBias(site))
+    }
   }
 
   /// Exact attention against the original, on the first step of the first case: relative L2 error, and the original's

@@ -82,7 +82,8 @@ public struct PatchJob: Sendable {
         "\(options.model) is patched already; run 'isa-patch restore' on it first, or give the original.", .dataError)
     }
     let digest = model.withBytes { SHA256.digest($0) }
-    let (policies, label) = try policies(for: model, hash: SHA256.hexadecimal(digest))
+    let choice = try choice(for: model, hash: SHA256.hexadecimal(digest))
+    let policies = choice.policies
     if !options.dryRun { try AtomicFile.checkWritable(output) }
     let patcher = try Patcher(model, segments: options.segments, adapter: options.adapter)
     try Self.check(options.selection, patcher.sites)
@@ -106,7 +107,7 @@ public struct PatchJob: Sendable {
       return report
     }
     let plan = PatchPlan(treatments: treatments, statistics: options.statistics)
-    let bytes = try self.bytes(patcher, plan, digest: digest, label: label)
+    let bytes = try self.bytes(patcher, plan, digest: digest, choice)
     if !options.dryRun {
       try ExternalData.provide(model, for: output, by: options.externalData)
       try AtomicFile.write(bytes, to: output)
@@ -133,15 +134,15 @@ public struct PatchJob: Sendable {
 
   /// The file's bytes, with the way back checked.
   private func bytes(
-    _ patcher: Patcher, _ plan: PatchPlan, digest: [UInt8], label: String
+    _ patcher: Patcher, _ plan: PatchPlan, digest: [UInt8], _ choice: Choice
   ) throws(ToolError) -> [UInt8] {
     guard !plan.treatments.isEmpty else { return patcher.model.withBytes { Array($0) } }
     let base = try patcher.patched(
       plan,
       metadata: [
-        ("isa.version", Version.current), ("isa.profile", label),
+        ("isa.version", Version.current), ("isa.profile", choice.label),
         ("isa.original_sha256", SHA256.hexadecimal(digest)),
-      ] + options.metadata)
+      ] + choice.metadata + options.metadata)
     do throws(ModelError) {
       let patched = try patcher.model.withBytes { original throws(ModelError) in
         try RestoreDelta.patched(base: base, original: original, digest: digest, path: options.model)
@@ -154,13 +155,20 @@ public struct PatchJob: Sendable {
     }
   }
 
-  private func policies(
-    for model: Model, hash: String
-  ) throws(ToolError) -> (policies: [String: SitePolicy]?, label: String) {
+  /// What the mode asks for.
+  private struct Choice {
+    /// By site; nil: the same for all.
+    var policies: [String: SitePolicy]?
+    /// As the model records it: the mode, or the profile's SHA-256.
+    var label: String
+    var metadata: [(key: String, value: String)] = []
+  }
+
+  private func choice(for model: Model, hash: String) throws(ToolError) -> Choice {
     switch options.mode {
-    case .exact: return (nil, "exact")
-    case .paper: return (nil, "paper")
-    case .policies(let policies, let label): return (policies, label)
+    case .exact: return Choice(label: "exact")
+    case .paper: return Choice(label: "paper")
+    case .policies(let policies, let label): return Choice(policies: policies, label: label)
     case .profile(let path):
       guard let data = FileManager.default.contents(atPath: path) else { throw .missing(path) }
       do throws(CalibrationError) {
@@ -169,7 +177,9 @@ public struct PatchJob: Sendable {
         guard profile.modelHash == hash || profile.graphHash == GraphHash.of(model) else {
           throw .profileOfAnotherModel(profile: profile.modelHash, model: hash)
         }
-        return (try profile.policies(), SHA256.hexadecimal(SHA256.digest(Array(data))))
+        return Choice(
+          policies: try profile.policies(), label: SHA256.hexadecimal(SHA256.digest(Array(data))),
+          metadata: [(QualityDial.metadataKey, QualityDial(profile).text)])
       } catch {
         throw ToolError(error)
       }

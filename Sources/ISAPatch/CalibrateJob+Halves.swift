@@ -1,0 +1,63 @@
+import CalibrationCore
+import Foundation
+import ONNXGraph
+import Reporting
+import SparseAttention
+
+extension CalibrateJob {
+  /// `calibrate collect`: statistics of these clips alone, to be merged with those of others.
+  ///
+  /// Every fourth rung is measured, a factor of four to either side of where the probe expects the target, so that the runs
+  /// on other clips measure the same ones.
+  public func collect(progress: ProgressReporter) throws(ToolError) -> StatisticsFile {
+    do {
+      try AtomicFile.checkWritable(statisticsPath)
+      var rig = try CalibrationRig(
+        model: model, clips: clips, options: options, compute: compute, ladder: ladder, selection: selection,
+        segments: segments)
+      var statistics = try collected(&rig, progress)
+      let middle = statistics.probe.start(for: target, exactStepSeconds: statistics.exactStepSeconds)
+      let rungs = [-8, -4, 0, 4, 8].map { (middle + $0) / Self.probeStride * Self.probeStride }
+        .filter { (0..<ladder.count).contains($0) }
+      for rung in rungs where !statistics.measured.contains(where: { $0.rung == rung && $0.complete }) {
+        let measured = try rig.measure(rung: rung, earlier: statistics.measured, target: nil, progress: progress)
+        statistics.measured.append(measured)
+        try AtomicFile.write(try statistics.encoded(), to: statisticsPath)
+      }
+      return statistics
+    } catch {
+      throw ToolError(error, model: model)
+    }
+  }
+
+  /// `calibrate solve`: merges statistics and chooses, without running the model.
+  /// - Throws: `ToolError` 78 where the statistics are of different models, recipes or clips.
+  public func solve(_ files: [String]) throws(ToolError) -> Report {
+    do {
+      for path in [output, profilePath] { try AtomicFile.checkWritable(path) }
+      var merged: StatisticsFile?
+      for file in files {
+        guard let data = FileManager.default.contents(atPath: file) else { throw ToolError.missing(file) }
+        let statistics = try StatisticsFile.decoded(data, file: file)
+        if merged == nil { merged = statistics } else { try merged?.merge(statistics) }
+      }
+      guard let statistics = merged else { throw ToolError("Give at least one statistics file.", .usage) }
+      let loaded = try Model.load(path: model)
+      guard statistics.modelHash == loaded.withBytes({ SHA256.hexadecimal(SHA256.digest($0)) }) else {
+        throw ToolError("The statistics are of another model than \(model); collect them with this one.", .configuration)
+      }
+      let sites = try CalibrationRig.sites(
+        of: Patcher(loaded, segments: segments, adapter: options.adapter), selection: selection,
+        compute: ComputeType(rawValue: statistics.recipe.compute) ?? .float32)
+      let whole = statistics.measured.filter(\.complete)
+      let passing = whole.filter { $0.meets(target, exactStepSeconds: statistics.originalStepSeconds) }
+      let chosen = passing.min { $0.meanDensity < $1.meanDensity }
+      return try written(
+        profile(
+          sites, statistics, chosen: chosen ?? RungMeasurement(rung: nil, cases: [], complete: true), met: chosen != nil,
+          unseen: nil), statistics)
+    } catch {
+      throw ToolError(error, model: model)
+    }
+  }
+}
