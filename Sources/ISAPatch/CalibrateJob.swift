@@ -27,9 +27,9 @@ public struct CalibrateJob: Sendable {
   /// Every fourth rung is probed: a factor of two in the threshold.
   static let probeStride = 4
   /// Steps of each case that are probed.
-  static let probePhases = 3
+  static let probePhases = 2
   /// One query block in so many is probed.
-  static let probeSample = 8
+  static let probeSample = 16
 
   public init(
     model: String, clips: [String], holdOut: [String] = [], options: SamplingOptions, target: Target,
