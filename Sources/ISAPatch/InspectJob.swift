@@ -19,7 +19,8 @@ public struct InspectJob: Sendable {
     self.adapter = adapter
   }
 
-  /// - Throws: `ToolError`: 66 no such model, 65 not a model or segments that do not add up, 64 a segment that cannot be
+  /// - Throws: `ToolError`: 66 no such model, 65 not a model or segments that do not add up, 64 a segment that
+  ///   cannot be
   ///   read, 78 an adapter that does not fit.
   public func run() throws(ToolError) -> InspectReport {
     let loaded: Model

@@ -16,7 +16,8 @@ public struct Patcher: Sendable {
   /// - Parameters:
   ///   - segments: as `--segments` gives them; else the adapter's, else what the graph shows.
   ///   - adapter: by name or file; nil: recognised from the model's inputs.
-  /// - Throws: `ToolError` 65 where the segments do not add up to any site's sequence, 78 where the adapter does not fit.
+  /// - Throws: `ToolError` 65 where the segments do not add up to any site's sequence, 78 where the adapter does not
+  ///   fit.
   public init(_ model: Model, segments: String? = nil, adapter: String? = nil) throws(ToolError) {
     self.model = model
     let finder = SiteFinder(model)

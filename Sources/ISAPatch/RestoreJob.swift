@@ -24,7 +24,8 @@ public struct RestoreJob: Sendable {
     model.hasSuffix(".isa.onnx") ? String(model.dropLast(9)) + ".onnx" : model + ".restored.onnx"
   }
 
-  /// - Throws: `ToolError`: 66 no such model, 65 a file that is not patched or was changed since, 73 an output that exists
+  /// - Throws: `ToolError`: 66 no such model, 65 a file that is not patched or was changed since, 73 an output that
+  ///   exists
   ///   and holds something else, 73 or 74 an output that cannot be written.
   public func run() throws(ToolError) -> Report {
     let target = output ?? Self.defaultOutput(for: model)

@@ -24,7 +24,7 @@ struct MaskReader {
 
   mutating func add(_ mask: String, factor: Double) {
     if isZero(mask) { return }
-    if CausalMask(view: view).isCausal(mask) { isCausal = true }
+    noteCausality(of: mask)
     // What a decomposition makes of a boolean mask.
     if factor > 0, let node = view.producer(mask), Pattern.Operator(of: node) == .init("Where"), node.inputs.count == 3,
       let a = view.number(node.inputs[1]), let b = view.number(node.inputs[2]), min(a, b) < Self.lowest, max(a, b) == 0,
@@ -36,7 +36,7 @@ struct MaskReader {
   }
 
   mutating func add(boolean mask: String, hides: Bool, fill: Double) {
-    if CausalMask(view: view).isCausal(mask) { isCausal = true }
+    noteCausality(of: mask)
     if fill < Self.lowest, keys(mask, hides: hides) { return }
     guard fits(mask) else { return }
     guard fill <= -1e4 else {
@@ -44,6 +44,12 @@ struct MaskReader {
       return
     }
     masks.append(.boolean(mask, hides: hides, fill: fill))
+  }
+
+  /// A mask that is the same for every query cannot be causal, though lengths of keys are compared alike.
+  private mutating func noteCausality(of mask: String) {
+    if let shape = view.shape(mask), shape.count >= 2, shape[shape.count - 2]?.value == 1 { return }
+    if CausalMask(view: view).isCausal(mask) { isCausal = true }
   }
 
   /// True where it was taken as a mask of keys: the same for every head and query.

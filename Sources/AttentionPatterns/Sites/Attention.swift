@@ -44,7 +44,7 @@ public struct Attention: Sendable {
     case additive(String, factor: Double)
     /// True keeps a score, or hides it where `hides`; hidden scores become `fill`.
     case boolean(String, hides: Bool, fill: Double)
-    /// [B or 1, Sk] or [B or 1, 1, 1, Sk], of any integer or boolean type: not zero takes part, or is hidden where `hides`.
+    /// [B or 1, Sk] or [B or 1, 1, 1, Sk], integer or boolean: not zero takes part, or is hidden where `hides`.
     case keys(String, rank: Int, hides: Bool)
   }
 }
