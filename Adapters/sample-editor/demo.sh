@@ -15,7 +15,7 @@ show() { # prints a command as a user would type it, then runs it
 }
 
 show "$tool" inspect "$here/editor.onnx"
-show "$tool" calibrate "$here/editor.onnx" --clips "$here/rolling-balls.mp4" --edit mirror "${size[@]}" --target-psnr 35 \
+show "$tool" calibrate "$here/editor.onnx" --clips "$here/rolling-balls.mp4" --edit mirror "${size[@]}" --target-psnr 40 \
   -o "$out/editor.isa.onnx"
 show "$tool" run "$out/editor.isa.onnx" --clip "$here/striped-balls.mp4" --edit mirror "${size[@]}" -o "$out/edited.mp4"
 echo

@@ -108,7 +108,7 @@ public struct CompareJob: Sendable {
       progress.finish()
       if let contactSheet, let worst {
         let sheet = ComparisonSheet(
-          title: "\(worst.item.label)  \(NumberFormat.decibels(worst.psnr))", source: worst.item.run.source,
+          title: "\(worst.item.key.clip) - \(worst.item.editName)  \(NumberFormat.decibels(worst.psnr))", source: worst.item.run.source,
           full: worst.full.video, patched: worst.sparse.video)
         try AtomicFile.write(sheet.png(), to: contactSheet)
       }

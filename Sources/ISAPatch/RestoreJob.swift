@@ -34,7 +34,8 @@ public struct RestoreJob: Sendable {
       let loaded = try Model.load(path: model)
       original = try loaded.withBytes { bytes throws(ModelError) in try RestoreDelta.restored(from: bytes) }
     } catch {
-      throw ToolError(error)
+      let named = ToolError(error)
+      throw named.message.contains(model) ? named : ToolError("\(model): \(named.message)", named.status)
     }
     // A default name may be that of another file; only the same bytes are written over.
     if output == nil, let there = FileManager.default.contents(atPath: target), !there.elementsEqual(original) {

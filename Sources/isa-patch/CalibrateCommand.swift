@@ -34,7 +34,8 @@ struct TargetOptions: ParsableArguments {
     ].compactMap { $0 }
   }
 
-  var target: Target { targets.first ?? .psnr(35) }
+  /// What the command line asks for, else the recipe, else 35 dB.
+  func target(_ recipe: Recipe) -> Target { targets.first ?? recipe.target ?? .psnr(35) }
 
   func validate() throws {
     guard targets.count <= 1 else { throw ValidationError("Give one target.") }
@@ -50,7 +51,10 @@ struct MeasuringOptions: ParsableArguments {
   var clips: [String]
 
   @Option(name: .long, help: "Type of the products: float32, float16 or bfloat16; sums are float32.")
-  var compute: ComputeType = .float32
+  var compute: ComputeType?
+
+  @Option(name: .long, help: "A recipe (Calibration/*.yaml) for what the command line leaves open.")
+  var recipe: String?
 
   @Flag(name: .long, help: "Continue from the statistics of an interrupted run.")
   var resume = false
@@ -81,9 +85,11 @@ struct WholeCalibration: ParsableCommand {
   @OptionGroup var outputOptions: OutputOptions
 
   func run() throws {
+    let recipe = try measuring.recipe.map(Recipe.read) ?? Recipe()
     let job = CalibrateJob(
-      model: model, clips: measuring.clips, holdOut: holdOut, options: sampling.options, target: targets.target,
-      compute: measuring.compute, output: output, selection: selection.selection, segments: selection.segments,
+      model: model, clips: measuring.clips, holdOut: holdOut, options: recipe.completing(sampling.options),
+      target: targets.target(recipe),
+      compute: measuring.compute ?? recipe.compute ?? .float32, output: output, selection: selection.selection, segments: selection.segments,
       resume: measuring.resume)
     try CalibrationText.show(
       job.run(progress: .standardError(quiet: outputOptions.quiet)), target: job.target, outputOptions)
@@ -108,9 +114,11 @@ struct CollectCommand: ParsableCommand {
   @OptionGroup var outputOptions: OutputOptions
 
   func run() throws {
+    let recipe = try measuring.recipe.map(Recipe.read) ?? Recipe()
     let job = CalibrateJob(
-      model: model, clips: measuring.clips, options: sampling.options, target: targets.target,
-      compute: measuring.compute, output: output, selection: selection.selection, segments: selection.segments,
+      model: model, clips: measuring.clips, options: recipe.completing(sampling.options),
+      target: targets.target(recipe),
+      compute: measuring.compute ?? recipe.compute ?? .float32, output: output, selection: selection.selection, segments: selection.segments,
       resume: measuring.resume)
     let statistics = try job.collect(progress: .standardError(quiet: outputOptions.quiet))
     if outputOptions.json {
@@ -144,7 +152,7 @@ struct SolveCommand: ParsableCommand {
 
   func run() throws {
     let job = CalibrateJob(
-      model: model, clips: [], options: SamplingOptions(), target: targets.target, output: output,
+      model: model, clips: [], options: SamplingOptions(), target: targets.target(Recipe()), output: output,
       selection: selection.selection, segments: selection.segments)
     try CalibrationText.show(job.solve(statistics), target: job.target, outputOptions)
   }
