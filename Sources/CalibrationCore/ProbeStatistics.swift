@@ -88,7 +88,8 @@ public struct ProbeStatistics: Equatable, Codable, Sendable {
   /// A clip's error is of the order of its attentions' relative error, which is only a place to start: errors add up
   /// over layers and steps and partly cancel, so whole clips are measured next.
   public func start(for target: Target, exactStepSeconds: Double, restSeconds: Double = 0) -> Int {
-    let errors = pooledError(), densities = predictedDensity()
+    let errors = pooledError()
+    let densities = predictedDensity()
     let holds: (Int) -> Bool =
       switch target {
       case .psnr(let least): { -20 * logTen(max(errors[$0], 1e-12)) + 12 >= least }

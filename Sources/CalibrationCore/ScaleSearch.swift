@@ -36,7 +36,8 @@ public struct ScaleSearch: Sendable {
     if known.count >= budget { return .done(rung: best) }
 
     // The nearest rung known to miss, on the far side of the best one.
-    let finest: Int, coarsest: Int  // Unmeasured candidates lie strictly between these.
+    let finest: Int
+    let coarsest: Int  // Unmeasured candidates lie strictly between these.
     if target.isQuality {
       finest = best ?? -1
       coarsest = failing.filter { $0 > finest }.min() ?? rungs

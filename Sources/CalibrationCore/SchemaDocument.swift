@@ -4,7 +4,8 @@ import Foundation
 enum SchemaDocument {
   private struct Header: Decodable { var schema: String }
 
-  static func decode<T: Decodable>(_: T.Type, schema: String, _ data: Data, file: String) throws(CalibrationError) -> T {
+  static func decode<T: Decodable>(_: T.Type, schema: String, _ data: Data, file: String) throws(CalibrationError) -> T
+  {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     guard let header = try? decoder.decode(Header.self, from: data) else {

@@ -90,7 +90,8 @@ public struct BenchAttentionJob: Sendable {
           (item, compute, try Contender(graph.operatorModel(item.policy, compute: compute), threads: threads, inputs)))
       }
     }
-    progress.begin("\(NumberFormat.grouped(tokens)) tokens, \(threads) thread\(threads == 1 ? "" : "s")", total: repeats)
+    progress.begin(
+      "\(NumberFormat.grouped(tokens)) tokens, \(threads) thread\(threads == 1 ? "" : "s")", total: repeats)
     var peaks: [ComputeType: Double] = [:]
     for _ in 0..<repeats {
       for compute in computes {

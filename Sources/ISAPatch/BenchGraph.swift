@@ -46,7 +46,8 @@ struct BenchGraph {
       return try model(
         nodes,
         initializers: [
-          Tensor(name: "split", int64s: [0, 0, h, Int64(headSize)]), Tensor(name: "joined", int64s: [0, 0, Int64(width)]),
+          Tensor(name: "split", int64s: [0, 0, h, Int64(headSize)]),
+          Tensor(name: "joined", int64s: [0, 0, Int64(width)]),
           Tensor(name: "scale", dims: [], floats: [1 / Float(headSize).squareRoot()]),
         ])
     }
@@ -75,7 +76,9 @@ struct BenchGraph {
       attributes: attributes)
     return try model(
       [node], initializers: [Tensor(name: "segments", dims: [2, 4], int64s: rows)], opsets: [RewriteNames.domain: 1],
-      outputs: [ValueInfo(name: Self.statistics, elementType: ONNXGraph.ElementType.float32.rawValue, shape: [1, nil, 4])])
+      outputs: [
+        ValueInfo(name: Self.statistics, elementType: ONNXGraph.ElementType.float32.rawValue, shape: [1, nil, 4])
+      ])
   }
 
   /// Frames of 16×16 tokens or of 8×8; nil where they do not come out even.

@@ -29,7 +29,9 @@ public struct BenchModelJob: Sendable {
     do {
       try FileManager.default.createDirectory(
         at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    } catch { throw ToolError("\(folder.path) cannot be made; set TMPDIR to a folder that can be written.", .cannotCreate) }
+    } catch {
+      throw ToolError("\(folder.path) cannot be made; set TMPDIR to a folder that can be written.", .cannotCreate)
+    }
     defer { try? FileManager.default.removeItem(at: folder) }
     do {
       let paths = [model] + (patched.map { [$0] } ?? [])

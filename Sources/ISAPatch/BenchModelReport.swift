@@ -61,7 +61,8 @@ public struct BenchModelReport: Sendable {
         .array(
           models.map { split in
             .object([
-              ("model", .string(split.model)), ("sites", .integer(split.sites)), ("step_ms", .number(split.step * 1000)),
+              ("model", .string(split.model)), ("sites", .integer(split.sites)),
+              ("step_ms", .number(split.step * 1000)),
               ("attention_ms", .number(split.attention * 1000)), ("rest_ms", .number(split.restSeconds * 1000)),
               ("attention_share", .number(split.attentionShare)),
               (
@@ -102,7 +103,8 @@ public struct BenchModelReport: Sendable {
     }
     var text = table.rendered(for: terminal) + "\n\(size)."
     if let stepSpeedup {
-      text += " A step is \(NumberFormat.factor(stepSpeedup)) as fast, its attention \(NumberFormat.factor(attentionSpeedup))."
+      text +=
+        " A step is \(NumberFormat.factor(stepSpeedup)) as fast, its attention \(NumberFormat.factor(attentionSpeedup))."
     }
     return text + " Without any attention, a step would be \(NumberFormat.factor(limit)) as fast.\n"
   }

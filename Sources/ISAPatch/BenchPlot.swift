@@ -12,7 +12,9 @@ public enum BenchPlot {
       let bottom = rows.map(\.speedup).min()
     else { return nil }
     let (left, right, upper, lower) = (70.0, 620.0, 50.0, 400.0)
-    let decades = (x: max(1, -log2(least)), from: min(0, log2(bottom).rounded(.down)), to: max(1, log2(top).rounded(.up)))
+    let decades = (
+      x: max(1, -log2(least)), from: min(0, log2(bottom).rounded(.down)), to: max(1, log2(top).rounded(.up))
+    )
     func x(_ density: Double) -> Double { left + (right - left) * -log2(density) / decades.x }
     func y(_ speedup: Double) -> Double {
       lower - (lower - upper) * (log2(speedup) - decades.from) / (decades.to - decades.from)

@@ -44,7 +44,8 @@ extension CalibrateJob {
       guard let statistics = merged else { throw ToolError("Give at least one statistics file.", .usage) }
       let loaded = try Model.load(path: model)
       guard statistics.modelHash == loaded.withBytes({ SHA256.hexadecimal(SHA256.digest($0)) }) else {
-        throw ToolError("The statistics are of another model than \(model); collect them with this one.", .configuration)
+        throw ToolError(
+          "The statistics are of another model than \(model); collect them with this one.", .configuration)
       }
       let sites = try CalibrationRig.sites(
         of: Patcher(loaded, segments: segments, adapter: options.adapter), selection: selection,
@@ -54,7 +55,8 @@ extension CalibrateJob {
       let chosen = passing.min { $0.meanDensity < $1.meanDensity }
       return try written(
         profile(
-          sites, statistics, chosen: chosen ?? RungMeasurement(rung: nil, cases: [], complete: true), met: chosen != nil,
+          sites, statistics, chosen: chosen ?? RungMeasurement(rung: nil, cases: [], complete: true),
+          met: chosen != nil,
           unseen: nil), statistics)
     } catch {
       throw ToolError(error, model: model)

@@ -11,12 +11,16 @@ extension CalibrateJob {
     _ sites: [CalibrationRig.CalibratedSite], _ statistics: StatisticsFile, chosen: RungMeasurement, met: Bool,
     unseen: RungMeasurement?
   ) -> Profile {
-    let others = statistics.measured.filter { $0.complete && $0.rung != chosen.rung }.sorted { $0.worstPSNR < $1.worstPSNR }
+    let others = statistics.measured.filter { $0.complete && $0.rung != chosen.rung }.sorted {
+      $0.worstPSNR < $1.worstPSNR
+    }
     let rungs: [RungMeasurement] =
-      chosen.rung == nil ? [chosen] + others : [chosen] + others + [RungMeasurement(rung: nil, cases: [], complete: true)]
+      chosen.rung == nil
+      ? [chosen] + others : [chosen] + others + [RungMeasurement(rung: nil, cases: [], complete: true)]
     let qualities = rungs.enumerated().map { point, measured in
       Profile.Quality(
-        point: point, threshold: measured.rung.map(ladder.threshold), worstPSNR: measured.rung.map { _ in measured.worstPSNR },
+        point: point, threshold: measured.rung.map(ladder.threshold),
+        worstPSNR: measured.rung.map { _ in measured.worstPSNR },
         executedDensity: measured.rung == nil ? 1 : measured.meanDensity)
     }
     let records = sites.map { site in
@@ -32,7 +36,8 @@ extension CalibrateJob {
       graphHash: statistics.graphHash, recipe: statistics.recipe,
       target: .init(kind: target.name, value: target.value, met: met),
       achieved: .init(chosen, exactStepSeconds: statistics.exactStepSeconds),
-      holdOut: unseen.map { .init($0, exactStepSeconds: statistics.exactStepSeconds) }, qualities: qualities, sites: records)
+      holdOut: unseen.map { .init($0, exactStepSeconds: statistics.exactStepSeconds) }, qualities: qualities,
+      sites: records)
   }
 
   /// The chosen rung on clips that calibration did not see; nil where none were given.

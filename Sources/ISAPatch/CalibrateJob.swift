@@ -33,7 +33,8 @@ public struct CalibrateJob: Sendable {
 
   public init(
     model: String, clips: [String], holdOut: [String] = [], options: SamplingOptions, target: Target,
-    compute: ComputeType = .float32, output: String? = nil, selection: SiteSelection = SiteSelection(), segments: String? = nil,
+    compute: ComputeType = .float32, output: String? = nil, selection: SiteSelection = SiteSelection(),
+    segments: String? = nil,
     resume: Bool = false
   ) {
     self.model = model
@@ -111,7 +112,8 @@ public struct CalibrateJob: Sendable {
     return Report(
       model: model, output: output, profilePath: profilePath, statisticsPath: statisticsPath, profile: profile,
       description: "\(recipe.frames) frames of \(recipe.width)x\(recipe.height), \(recipe.steps) steps",
-      exactError: statistics.exactError, originalStepSeconds: statistics.originalStepSeconds, sites: profile.sites.count)
+      exactError: statistics.exactError, originalStepSeconds: statistics.originalStepSeconds, sites: profile.sites.count
+    )
   }
 
   /// Statistics of the probe and of exact attention: those of an earlier run where they are to be continued.

@@ -72,7 +72,8 @@ struct CalibrationRig {
   func compareWithOriginal() throws -> (error: Double, originalStepSeconds: Double, exactStepSeconds: Double) {
     let original = try EditingModel(path: patcher.model.path, loading: loading)
     var (a, b) = (
-      SamplingInProgress(original, cases.cases[0].run, point: nil), SamplingInProgress(model, cases.cases[0].run, point: 0)
+      SamplingInProgress(original, cases.cases[0].run, point: nil),
+      SamplingInProgress(model, cases.cases[0].run, point: 0)
     )
     let steps = min(3, cases.steps)
     for step in 0..<steps {

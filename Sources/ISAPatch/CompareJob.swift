@@ -66,7 +66,8 @@ public struct CompareJob: Sendable {
 
   public func run(progress: ProgressReporter) throws(ToolError) -> Report {
     if options.device == .cuda {
-      throw ToolError("--device cuda is not part of this version; leave it out to compare on the processor.", .unavailable)
+      throw ToolError(
+        "--device cuda is not part of this version; leave it out to compare on the processor.", .unavailable)
     }
     if let contactSheet { try AtomicFile.checkWritable(contactSheet) }
     let loading = EditingModel.Loading(threads: options.threads ?? 0, adapter: options.adapter, spinning: false)
@@ -95,7 +96,8 @@ public struct CompareJob: Sendable {
         stepError = max(
           stepError, Difference.relativeL2(edited.firstVelocity, reference.firstVelocity) ?? .infinity)
         guard let quality = VideoQuality(of: edited.video, against: reference.video) else {
-          throw ToolError("The two models give clips of different sizes; compare a model with its own patch.", .dataError)
+          throw ToolError(
+            "The two models give clips of different sizes; compare a model with its own patch.", .dataError)
         }
         results.append(
           CaseResult(
@@ -108,7 +110,8 @@ public struct CompareJob: Sendable {
       progress.finish()
       if let contactSheet, let worst {
         let sheet = ComparisonSheet(
-          title: "\(worst.item.key.clip) - \(worst.item.editName)  \(NumberFormat.decibels(worst.psnr))", source: worst.item.run.source,
+          title: "\(worst.item.key.clip) - \(worst.item.editName)  \(NumberFormat.decibels(worst.psnr))",
+          source: worst.item.run.source,
           full: worst.full.video, patched: worst.sparse.video)
         try AtomicFile.write(sheet.png(), to: contactSheet)
       }

@@ -87,9 +87,11 @@ public struct PatchJob: Sendable {
     if !options.dryRun { try AtomicFile.checkWritable(output) }
     let patcher = try Patcher(model, segments: options.segments, adapter: options.adapter)
     try Self.check(options.selection, patcher.sites)
-    if let policies, let missing = policies.keys.sorted().first(where: { name in
-      !patcher.sites.contains { $0.name == name }
-    }) {
+    if let policies,
+      let missing = policies.keys.sorted().first(where: { name in
+        !patcher.sites.contains { $0.name == name }
+      })
+    {
       throw ToolError(CalibrationError.profileSiteMissing(missing))
     }
     var decisions: [String: (policy: SitePolicy?, reason: KeptReason?)] = [:]

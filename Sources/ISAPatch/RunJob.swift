@@ -88,7 +88,8 @@ public struct RunJob: Sendable {
       let start = ContinuousClock.now
       let results = try session.run(arrays)
       let seconds = (ContinuousClock.now - start) / .seconds(1)
-      try AtomicFile.write(try Npz.encode(results.sorted { $0.key < $1.key }.map { (name: $0.key, array: $0.value) }), to: output)
+      try AtomicFile.write(
+        try Npz.encode(results.sorted { $0.key < $1.key }.map { (name: $0.key, array: $0.value) }), to: output)
       return Report(
         model: model, output: output, clip: nil, edit: nil, steps: 1, stepSeconds: seconds, seconds: seconds)
     } catch {

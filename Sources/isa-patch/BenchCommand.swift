@@ -12,7 +12,8 @@ struct BenchCommand: ParsableCommand {
 
 struct BenchAttentionCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "attention", abstract: "The operator against ONNX Runtime's own, interleaved, on unit Gaussian inputs.")
+    commandName: "attention", abstract: "The operator against ONNX Runtime's own, interleaved, on unit Gaussian inputs."
+  )
 
   @Option(name: .long, help: ArgumentHelp("Lengths of the sequence, by commas.", valueName: "n,…"))
   var tokens: CommaList<Int> = .init([2048, 4096])
@@ -28,7 +29,8 @@ struct BenchAttentionCommand: ParsableCommand {
 
   @Option(
     name: .customLong("case"),
-    help: ArgumentHelp("exact, paper, mass, gap (listing 1/8), or as in \"mass 1/16\"; by commas.", valueName: "case,…"))
+    help: ArgumentHelp("exact, paper, mass, gap (listing 1/8), or as in \"mass 1/16\"; by commas.", valueName: "case,…")
+  )
   var cases: CommaList<BenchCase> = .init(BenchCase.standard)
 
   @Option(name: .long, help: ArgumentHelp("float32, float16, bfloat16; by commas.", valueName: "type,…"))
@@ -119,4 +121,3 @@ extension BenchCase: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
   public var defaultValueDescription: String { name }
 }
-

@@ -8,7 +8,8 @@ struct CalibrateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "calibrate",
     abstract: "Measure on clips what a model tolerates, and write the patched model that keeps what is asked for.",
-    discussion: "Writes MODEL.isa.onnx, and beside it MODEL.isa.json (the profile) and MODEL.isa.stats (what was measured).",
+    discussion:
+      "Writes MODEL.isa.onnx, and beside it MODEL.isa.json (the profile) and MODEL.isa.stats (what was measured).",
     subcommands: [WholeCalibration.self, CollectCommand.self, SolveCommand.self],
     defaultSubcommand: WholeCalibration.self)
 }
@@ -89,7 +90,8 @@ struct WholeCalibration: ParsableCommand {
     let job = CalibrateJob(
       model: model, clips: measuring.clips, holdOut: holdOut, options: recipe.completing(sampling.options),
       target: targets.target(recipe),
-      compute: measuring.compute ?? recipe.compute ?? .float32, output: output, selection: selection.selection, segments: selection.segments,
+      compute: measuring.compute ?? recipe.compute ?? .float32, output: output, selection: selection.selection,
+      segments: selection.segments,
       resume: measuring.resume)
     try CalibrationText.show(
       job.run(progress: .standardError(quiet: outputOptions.quiet)), target: job.target, outputOptions)
@@ -104,7 +106,9 @@ struct CollectCommand: ParsableCommand {
   @Argument(help: "The original ONNX model.")
   var model: String
 
-  @Option(name: .shortAndLong, help: "The patched model that solve will write; the statistics stand beside it (MODEL.isa.stats).")
+  @Option(
+    name: .shortAndLong,
+    help: "The patched model that solve will write; the statistics stand beside it (MODEL.isa.stats).")
   var output: String?
 
   @OptionGroup var measuring: MeasuringOptions
@@ -118,7 +122,8 @@ struct CollectCommand: ParsableCommand {
     let job = CalibrateJob(
       model: model, clips: measuring.clips, options: recipe.completing(sampling.options),
       target: targets.target(recipe),
-      compute: measuring.compute ?? recipe.compute ?? .float32, output: output, selection: selection.selection, segments: selection.segments,
+      compute: measuring.compute ?? recipe.compute ?? .float32, output: output, selection: selection.selection,
+      segments: selection.segments,
       resume: measuring.resume)
     let statistics = try job.collect(progress: .standardError(quiet: outputOptions.quiet))
     if outputOptions.json {

@@ -8,7 +8,8 @@ enum CalibrationText {
     Console.result(output.json ? document(report) : text(report))
     if !report.met, !output.quiet {
       Console.note(
-        "The target (\(target.description)) does not hold for any threshold that was measured; the model attends exactly.")
+        "The target (\(target.description)) does not hold for any threshold that was measured; the model attends exactly."
+      )
     }
     try Console.finish(report.met ? .success : .unmet)
   }
@@ -18,7 +19,8 @@ enum CalibrationText {
       achieved.cases.map { item in
         .object([
           ("clip", .string(item.key.clip)), ("edit", .integer(item.key.edit)),
-          ("seed", .integer(Int(clamping: item.key.seed))), ("psnr", .number(item.psnr)), ("error", .number(item.error)),
+          ("seed", .integer(Int(clamping: item.key.seed))), ("psnr", .number(item.psnr)),
+          ("error", .number(item.error)),
           ("executed_density", .number(item.executedDensity)), ("step_seconds", .number(item.stepSeconds)),
         ])
       })
@@ -40,7 +42,8 @@ enum CalibrationText {
       (
         "target",
         .object([
-          ("kind", .string(profile.target.kind)), ("value", .number(profile.target.value)), ("met", .bool(profile.target.met)),
+          ("kind", .string(profile.target.kind)), ("value", .number(profile.target.value)),
+          ("met", .bool(profile.target.met)),
         ])
       ),
       ("achieved", summary(profile.achieved)), ("hold_out", profile.holdOut.map(summary) ?? .null),
@@ -62,7 +65,8 @@ enum CalibrationText {
       for item in achieved.cases.sorted(by: { $0.psnr < $1.psnr }) {
         table.add([
           .init("\(item.key.clip) · edit \(item.key.edit)"), .init(NumberFormat.decibels(item.psnr)),
-          .init(NumberFormat.fixed(item.executedDensity, digits: 3)), .init("\(NumberFormat.fixed(item.stepSeconds)) s"),
+          .init(NumberFormat.fixed(item.executedDensity, digits: 3)),
+          .init("\(NumberFormat.fixed(item.stepSeconds)) s"),
         ])
       }
     }
@@ -75,7 +79,8 @@ enum CalibrationText {
     for quality in profile.qualities {
       dial.add([
         .init(quality.point == 0 ? "target" : quality.threshold == nil ? "exact" : "point \(quality.point)"),
-        .init(NumberFormat.scientific(quality.threshold.map(Double.init))), .init(NumberFormat.decibels(quality.worstPSNR)),
+        .init(NumberFormat.scientific(quality.threshold.map(Double.init))),
+        .init(NumberFormat.decibels(quality.worstPSNR)),
         .init(NumberFormat.fixed(quality.executedDensity, digits: 3)),
       ])
     }

@@ -40,7 +40,8 @@ struct CompareCommand: ParsableCommand {
         .array(
           report.cases.map { item in
             .object([
-              ("clip", .string(item.key.clip)), ("edit", .integer(item.key.edit)), ("seed", .integer(Int(clamping: item.key.seed))),
+              ("clip", .string(item.key.clip)), ("edit", .integer(item.key.edit)),
+              ("seed", .integer(Int(clamping: item.key.seed))),
               ("psnr", .number(min(item.psnr, 200))), ("ssim", .number(item.ssim)),
               ("worst_frame", .integer(item.worstFrame)), ("worst_frame_psnr", .number(min(item.worstFramePSNR, 200))),
               ("executed_density", .init(item.executedDensity)),
@@ -70,12 +71,14 @@ struct CompareCommand: ParsableCommand {
     ])
     for item in report.cases {
       table.add([
-        .init(item.label), .init(NumberFormat.decibels(min(item.psnr, 200))), .init(NumberFormat.fixed(item.ssim, digits: 4)),
+        .init(item.label), .init(NumberFormat.decibels(min(item.psnr, 200))),
+        .init(NumberFormat.fixed(item.ssim, digits: 4)),
         .init("\(item.worstFrame): \(NumberFormat.decibels(min(item.worstFramePSNR, 200)))"),
         .init(NumberFormat.fixed(item.executedDensity, digits: 3)),
         .init("\(NumberFormat.fixed(item.originalStepSeconds)) s"),
         .init("\(NumberFormat.fixed(item.patchedStepSeconds)) s"),
-        .init(NumberFormat.factor(item.patchedStepSeconds > 0 ? item.originalStepSeconds / item.patchedStepSeconds : nil)),
+        .init(
+          NumberFormat.factor(item.patchedStepSeconds > 0 ? item.originalStepSeconds / item.patchedStepSeconds : nil)),
       ])
     }
     var text = table.rendered(for: Terminal.of(1))

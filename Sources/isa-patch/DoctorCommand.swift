@@ -29,7 +29,10 @@ struct DoctorCommand: ParsableCommand {
     } else {
       var table = TextTable([.text("what"), .text(""), .text("where, or what to do", leastWidth: 20)])
       for finding in findings {
-        table.add([.init(finding.name), .init(finding.found ? "found" : finding.isNeeded ? "MISSING" : "–"), .init(finding.detail)])
+        table.add([
+          .init(finding.name), .init(finding.found ? "found" : finding.isNeeded ? "MISSING" : "–"),
+          .init(finding.detail),
+        ])
       }
       Console.result(table.rendered(for: Terminal.of(1)))
     }

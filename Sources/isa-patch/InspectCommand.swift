@@ -3,7 +3,8 @@ import ISAPatch
 
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "inspect", abstract: "Every attention of a model: what it is, and whether it can be replaced or why not.")
+    commandName: "inspect",
+    abstract: "Every attention of a model: what it is, and whether it can be replaced or why not.")
 
   @Argument(help: "The ONNX model, original or patched.")
   var model: String

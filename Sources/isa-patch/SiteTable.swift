@@ -49,7 +49,9 @@ enum SiteTable {
     if let adapter = report.adapter { lines.append("Adapter: \(adapter).") }
     var seen: Set<String> = []
     for site in report.sites {
-      if let hint = site.hint, let reason = site.reason, seen.insert(reason).inserted { lines.append("\(reason) \(hint)") }
+      if let hint = site.hint, let reason = site.reason, seen.insert(reason).inserted {
+        lines.append("\(reason) \(hint)")
+      }
     }
     if report.sites.contains(where: { $0.segments.isEmpty && $0.kind != "cross" }), report.replaced > 0 {
       lines.append(

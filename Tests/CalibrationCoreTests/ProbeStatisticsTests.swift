@@ -11,7 +11,8 @@ import Testing
   @Test func mergingIsAddition() throws {
     var a = Self.statistics([0.1, 0.3], density: [0.5, 0.1])
     try a.merge(Self.statistics([0.3, 0.5], density: [0.7, 0.3]))
-    let densities = a.predictedDensity(), errors = a.pooledError()
+    let densities = a.predictedDensity()
+    let errors = a.pooledError()
     #expect(abs(densities[0] - 0.6) < 1e-12 && abs(densities[1] - 0.2) < 1e-12)
     #expect(abs(errors[0] - ((0.01 + 0.09) / 2).squareRoot()) < 1e-12)
   }

@@ -14,7 +14,10 @@ import Testing
       tile: Grid(frames: 4, rows: 4, columns: 4),
       points: [
         [ladder.policy(3), ladder.policy(3), .exact], [.exact, .exact, .exact],
-        [.paper, Policy(route: .threshold(0.5), select: .coverage(0.9), floor: 0.1, taylor: .second), Policy(taylor: .none)],
+        [
+          .paper, Policy(route: .threshold(0.5), select: .coverage(0.9), floor: 0.1, taylor: .second),
+          Policy(taylor: .none),
+        ],
       ])
     return Profile(
       tool: "0", machine: "m", modelHash: "ab", graphHash: "cd",

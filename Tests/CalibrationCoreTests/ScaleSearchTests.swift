@@ -20,9 +20,16 @@ private struct MadeUpModel {
   }
 
   private func pow2(_ x: Double) -> Double {
-    var result = 1.0, left = x
-    while left <= -1 { result /= 2; left += 1 }
-    while left >= 1 { result *= 2; left -= 1 }
+    var result = 1.0
+    var left = x
+    while left <= -1 {
+      result /= 2
+      left += 1
+    }
+    while left >= 1 {
+      result *= 2
+      left -= 1
+    }
     return result * (1 + 0.6931 * left + 0.2402 * left * left)
   }
 }
