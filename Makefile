@@ -27,10 +27,11 @@ acceptance: build
 	@Tests/Acceptance/acceptance "$(ISSUE)"
 
 install: build
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib" "$(DESTDIR)$(PREFIX)/share/isa-patch"
+	install -d $(addprefix "$(DESTDIR)$(PREFIX)"/,bin lib share/isa-patch/adapters share/isa-patch/recipes)
 	install -m 755 $(BIN)/isa-patch "$(DESTDIR)$(PREFIX)/bin/isa-patch"
 	install -m 755 $(BIN)/libisa_ops.so "$(DESTDIR)$(PREFIX)/lib/libisa_ops.so"
-	cp -r Adapters Calibration "$(DESTDIR)$(PREFIX)/share/isa-patch/"
+	install -m 644 Adapters/*.yaml "$(DESTDIR)$(PREFIX)/share/isa-patch/adapters/"
+	install -m 644 Calibration/*.yaml "$(DESTDIR)$(PREFIX)/share/isa-patch/recipes/"
 
 clean:
 	rm -rf .build .demo
