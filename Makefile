@@ -32,6 +32,15 @@ install: build
 	install -m 755 $(BIN)/libisa_ops.so "$(DESTDIR)$(PREFIX)/lib/libisa_ops.so"
 	install -m 644 Adapters/*.yaml "$(DESTDIR)$(PREFIX)/share/isa-patch/adapters/"
 	install -m 644 Calibration/*.yaml "$(DESTDIR)$(PREFIX)/share/isa-patch/recipes/"
+	@# Made by the commands from what they say of themselves.
+	install -d $(addprefix "$(DESTDIR)$(PREFIX)"/share/,man/man1 bash-completion/completions zsh/site-functions \
+	  fish/vendor_completions.d)
+	Docs/make-man-page $(BIN)/isa-patch >"$(DESTDIR)$(PREFIX)/share/man/man1/isa-patch.1"
+	$(BIN)/isa-patch --generate-completion-script bash \
+	  >"$(DESTDIR)$(PREFIX)/share/bash-completion/completions/isa-patch"
+	$(BIN)/isa-patch --generate-completion-script zsh >"$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_isa-patch"
+	$(BIN)/isa-patch --generate-completion-script fish \
+	  >"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/isa-patch.fish"
 
 clean:
 	rm -rf .build .demo

@@ -13,7 +13,7 @@ public enum AtomicFile {
     let url = URL(fileURLWithPath: target)
     let n = counter.add(1, ordering: .relaxed).newValue
     let path = url.deletingLastPathComponent()
-      .appendingPathComponent(".isa-patch-\(getpid())-\(n)-\(url.lastPathComponent)").path
+      .appendingPathComponent(".isa-patch-\(getpid())-\(n)-\(url.lastPathComponent.suffix(16))").path
     pending.withLock { _ = $0.insert(path) }
     return path
   }
@@ -27,13 +27,21 @@ public enum AtomicFile {
   /// - Throws: `ToolError` 73 where the target cannot be made, 74 where syncing failed.
   public static func commit(_ temporary: String, to target: String) throws(ToolError) {
     let descriptor = open(temporary, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .cannotWrite(target, reason(errno)) }
+    guard descriptor >= 0 else {
+      let why = reason(errno)
+      discard(temporary)
+      throw .cannotWrite(target, why)
+    }
     let synced = fsync(descriptor)
     let syncError = errno
     close(descriptor)
     guard synced == 0 else {
       discard(temporary)
-      throw ToolError("\(target) cannot be written: \(reason(syncError)); free space or check the disk.", .ioError)
+      throw failure(target, reason(syncError))
+    }
+    do throws(ToolError) { try checkKind(target) } catch {
+      discard(temporary)
+      throw error
     }
     guard rename(temporary, target) == 0 else {
       let why = reason(errno)
@@ -59,7 +67,7 @@ public enum AtomicFile {
 
   private static func write(_ bytes: UnsafeRawBufferPointer, to target: String) throws(ToolError) {
     let temporary = temporaryPath(for: target)
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else {
       let why = reason(errno)
       discard(temporary)
@@ -73,9 +81,7 @@ public enum AtomicFile {
         let code = errno
         close(descriptor)
         discard(temporary)
-        throw ToolError(
-          "\(target) cannot be written: \(reason(code)); free space or choose another output with -o.",
-          code == ENOSPC || code == EDQUOT || code == EIO ? .ioError : .cannotCreate)
+        throw failure(target, reason(code))
       }
       offset += n
     }
@@ -86,16 +92,26 @@ public enum AtomicFile {
   /// Fails early, before hours of work, where the target's folder cannot take a file.
   /// - Throws: `ToolError` 73.
   public static func checkWritable(_ target: String) throws(ToolError) {
-    var isDirectory: ObjCBool = false
-    if FileManager.default.fileExists(atPath: target, isDirectory: &isDirectory), isDirectory.boolValue {
-      throw .cannotWrite(target, "it is a folder")
-    }
+    try checkKind(target)
     let temporary = temporaryPath(for: target)
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     let code = errno
     if descriptor >= 0 { close(descriptor) }
     discard(temporary)
     guard descriptor >= 0 else { throw .cannotWrite(target, reason(code)) }
+  }
+
+  /// Only a regular file is replaced: a renamed file would take the place of a device or pipe for everyone.
+  private static func checkKind(_ target: String) throws(ToolError) {
+    var status = stat()
+    guard stat(target, &status) == 0, status.st_mode & S_IFMT != S_IFREG else { return }
+    throw .cannotWrite(target, status.st_mode & S_IFMT == S_IFDIR ? "it is a folder" : "it is not a regular file")
+  }
+
+  /// Writing began and failed: 74 where the disk is full or broken.
+  static func failure(_ target: String, _ why: String) -> ToolError {
+    guard [ENOSPC, EDQUOT, EFBIG, EIO].map(reason).contains(why) else { return .cannotWrite(target, why) }
+    return ToolError("\(target) cannot be written: \(why); free space or choose another output with -o.", .ioError)
   }
 
   static func reason(_ code: Int32) -> String { String(cString: strerror(code)).lowercased() }

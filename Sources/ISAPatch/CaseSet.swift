@@ -61,5 +61,5 @@ public struct CaseSet: Sendable {
   }
 
   /// `8 frames of 128x128, 12 steps`
-  public var description: String { "\(frames) frames of \(size.width)x\(size.height), \(steps) steps" }
+  public var description: String { "\(frames) frames of \(size.width)x\(size.height), \(steps) step\(steps == 1 ? "" : "s")" }
 }

@@ -43,7 +43,9 @@ public struct DoctorJob: Sendable {
   private func ffmpeg() -> Finding {
     finding("ffmpeg") {
       let ffmpeg = try FFmpeg.find()
-      return "\(try ffmpeg.version()), \(ffmpeg.ffmpeg)"
+      // "ffmpeg version 5.1 Copyright …"
+      let words = try ffmpeg.version().split(separator: " ")
+      return "\(words.dropFirst(2).first ?? "of unknown version"), \(ffmpeg.ffmpeg)"
     }
   }
 
@@ -61,7 +63,8 @@ public struct DoctorJob: Sendable {
   private func kernels() -> [Finding] {
     KernelTable.rows.map { row in
       Finding(
-        name: "kernel \(row.name)", found: row.isAvailable, detail: row.declined ?? row.needs, isNeeded: false)
+        name: "kernel \(row.name)", found: row.isAvailable,
+        detail: row.declined ?? (row == KernelTable.best ? "in use: \(row.needs)" : row.needs), isNeeded: false)
     }
   }
 

@@ -7,7 +7,7 @@ import VideoPipeline
 public struct RunJob: Sendable {
   public var model: String
   public var options: SamplingOptions
-  /// Where `.mp4` (or what ffmpeg knows by its ending) or `.npz` goes.
+  /// Where the clip (MP4) or, by its ending, the arrays (`.npz`) go.
   public var output: String
 
   public init(model: String, options: SamplingOptions, output: String) {
@@ -61,6 +61,8 @@ public struct RunJob: Sendable {
         try FFmpeg.find().encode(sample.video, to: temporary)
       } catch {
         AtomicFile.discard(temporary)
+        // The temporary file is not the user's business.
+        if case .cannotWrite(_, let reason) = error { throw AtomicFile.failure(output, reason) }
         throw ToolError(error, model: output)
       }
       try AtomicFile.commit(temporary, to: output)

@@ -16,16 +16,20 @@ struct CalibrateCommand: ParsableCommand {
 
 /// What calibration is to keep or to reach; one of them.
 struct TargetOptions: ParsableArguments {
-  @Option(name: .long, help: "Least PSNR in dB against full attention, on the worst case (35).")
+  @Option(
+    name: .long, help: ArgumentHelp("Least PSNR in dB against full attention, on the worst case (35).", valueName: "dB")
+  )
   var targetPsnr: Double?
 
-  @Option(name: .long, help: "Greatest relative L2 error against full attention, on the worst case.")
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Greatest relative L2 error against full attention, on the worst case.", valueName: "error"))
   var maxError: Double?
 
-  @Option(name: .long, help: "Greatest executed density, mean of the cases.")
+  @Option(name: .long, help: ArgumentHelp("Greatest executed density, mean of the cases.", valueName: "share"))
   var targetDensity: Double?
 
-  @Option(name: .long, help: "Least speed-up of a step over the original.")
+  @Option(name: .long, help: ArgumentHelp("Least speed-up of a step over the original.", valueName: "factor"))
   var targetSpeedup: Double?
 
   private var targets: [Target] {
@@ -48,13 +52,17 @@ struct TargetOptions: ParsableArguments {
 
 /// What `calibrate` and `collect` measure with.
 struct MeasuringOptions: ParsableArguments {
-  @Option(name: .long, parsing: .upToNextOption, help: "Clips to calibrate on.")
+  @Option(name: .long, parsing: .upToNextOption, help: ArgumentHelp("Clips to calibrate on.", valueName: "file"))
   var clips: [String]
 
-  @Option(name: .long, help: "Type of the products: float32, float16 or bfloat16; sums are float32.")
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Type of the products: float32, float16 or bfloat16; sums are float32.", valueName: "type"))
   var compute: ComputeType?
 
-  @Option(name: .long, help: "A recipe (Calibration/*.yaml) for what the command line leaves open.")
+  @Option(
+    name: .long,
+    help: ArgumentHelp("A recipe (Calibration/*.yaml) for what the command line leaves open.", valueName: "file"))
   var recipe: String?
 
   @Flag(name: .long, help: "Continue from the statistics of an interrupted run.")
@@ -68,15 +76,18 @@ struct MeasuringOptions: ParsableArguments {
 /// `calibrate` without a subcommand: collect, search, verify, write.
 struct WholeCalibration: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "whole", abstract: "All of it (what calibrate does without a subcommand).", shouldDisplay: false)
+    commandName: "whole",
+    abstract: "All of it, as calibrate does without a subcommand; 'calibrate whole --help' lists its options.")
 
   @Argument(help: "The original ONNX model.")
   var model: String
 
-  @Option(name: .long, help: "A clip to verify on that calibration does not see; repeatable.")
+  @Option(
+    name: .long, help: ArgumentHelp("A clip to verify on that calibration does not see; repeatable.", valueName: "file")
+  )
   var holdOut: [String] = []
 
-  @Option(name: .shortAndLong, help: "The patched model (MODEL.isa.onnx).")
+  @Option(name: .shortAndLong, help: ArgumentHelp("The patched model (MODEL.isa.onnx).", valueName: "file"))
   var output: String?
 
   @OptionGroup var measuring: MeasuringOptions
@@ -108,7 +119,8 @@ struct CollectCommand: ParsableCommand {
 
   @Option(
     name: .shortAndLong,
-    help: "The patched model that solve will write; the statistics stand beside it (MODEL.isa.stats).")
+    help: ArgumentHelp(
+      "The patched model that solve will write; the statistics stand beside it (MODEL.isa.stats).", valueName: "file"))
   var output: String?
 
   @OptionGroup var measuring: MeasuringOptions
@@ -148,7 +160,7 @@ struct SolveCommand: ParsableCommand {
   @Argument(help: "Statistics of one or more runs of collect.")
   var statistics: [String]
 
-  @Option(name: .shortAndLong, help: "The patched model (MODEL.isa.onnx).")
+  @Option(name: .shortAndLong, help: ArgumentHelp("The patched model (MODEL.isa.onnx).", valueName: "file"))
   var output: String?
 
   @OptionGroup var targets: TargetOptions

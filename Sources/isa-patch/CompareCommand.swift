@@ -12,10 +12,10 @@ struct CompareCommand: ParsableCommand {
   @Argument(help: "The patched model.")
   var patched: String
 
-  @Option(name: .long, parsing: .upToNextOption, help: "Clips.")
+  @Option(name: .long, parsing: .upToNextOption, help: ArgumentHelp("Clips.", valueName: "file"))
   var clips: [String]
 
-  @Option(name: .long, help: "A PNG with frames of the worst case.")
+  @Option(name: .long, help: ArgumentHelp("A PNG with frames of the worst case.", valueName: "file.png"))
   var sheet: String?
 
   @Flag(name: .long, help: "Find the sites that cost most, by making each exact in turn.")
@@ -66,8 +66,8 @@ struct CompareCommand: ParsableCommand {
 
   static func text(_ report: CompareJob.Report) -> String {
     var table = TextTable([
-      .text("case"), .number("PSNR"), .number("SSIM"), .number("worst frame"), .number("density"), .number("original"),
-      .number("patched"), .number("speed-up"),
+      .text("case"), .number("PSNR"), .number("SSIM"), .number("worst frame"), .number("density"),
+      .number("original step"), .number("patched step"), .number("speed-up"),
     ])
     for item in report.cases {
       table.add([
@@ -85,7 +85,7 @@ struct CompareCommand: ParsableCommand {
     text += """
 
       \(report.description). Worst \(NumberFormat.decibels(min(report.worst?.psnr ?? 0, 200))); a step is \
-      \(NumberFormat.factor(report.stepSpeedup)) as fast, interleaved.
+      \(NumberFormat.factor(report.stepSpeedup)) as fast, measured in turn.
       First step's output: relative error \(NumberFormat.scientific(report.stepError)). Noise floor (the original against \
       itself, last bit of its noise changed): \(NumberFormat.decibels(min(report.noiseFloorPSNR, 200))).
 

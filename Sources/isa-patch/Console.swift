@@ -1,15 +1,20 @@
 import ArgumentParser
 import Foundation
 import ISAPatch
+import Reporting
 
 /// Where words go: results to stdout, everything else to stderr.
 enum Console {
+  /// Ends the command where stdout takes no more; a reader that has seen enough (`| head`) is no failure.
   static func result(_ text: String) {
-    FileHandle.standardOutput.write(Data((text.hasSuffix("\n") ? text : text + "\n").utf8))
+    let code = StandardStream.output.write(text.hasSuffix("\n") ? text : text + "\n")
+    guard code != 0, code != EPIPE else { return }
+    let reason = String(cString: strerror(code)).lowercased()
+    fail(ToolError("The result cannot be written to stdout: \(reason); send it somewhere else.", .ioError))
   }
 
   static func note(_ text: String) {
-    FileHandle.standardError.write(Data((text + "\n").utf8))
+    StandardStream.error.write(text + "\n")
   }
 
   /// One line on stderr, and the status of the error's class.

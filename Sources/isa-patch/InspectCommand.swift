@@ -9,7 +9,8 @@ struct InspectCommand: ParsableCommand {
   @Argument(help: "The ONNX model, original or patched.")
   var model: String
 
-  @Option(name: .long, help: "Adapter by name or file, where the model is not recognised.")
+  @Option(
+    name: .long, help: ArgumentHelp("Adapter by name or file, where the model is not recognised.", valueName: "name"))
   var adapter: String?
 
   @OptionGroup var selection: SelectionOptions

@@ -28,8 +28,19 @@ struct IsaPatchCommand: ParsableCommand {
     } catch let status as ExitCode {
       exit(withError: status)
     } catch {
-      // Usage errors, --help and --version: ArgumentParser knows their text and code.
-      exit(withError: error)
+      switch exitCode(for: error) {
+      case .validationFailure: Console.fail(usage(error))
+      case .success: exit(withError: error)  // --help, --version and completions
+      default: Console.fail(ToolError(error, model: "The command"))
+      }
     }
+  }
+
+  /// ArgumentParser's message in one line, with the command whose help says more.
+  private static func usage(_ error: any Error) -> ToolError {
+    let text =
+      message(for: error).split(whereSeparator: \.isNewline).first.map(String.init) ?? "The command is not complete"
+    let help = fullMessage(for: error).split(separator: "'").first { $0.hasSuffix(" --help") } ?? "isa-patch --help"
+    return ToolError("\(text.hasSuffix(".") ? String(text.dropLast()) : text); see '\(help)'.", .usage)
   }
 }

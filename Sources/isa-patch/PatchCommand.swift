@@ -12,19 +12,20 @@ struct PatchCommand: ParsableCommand {
   @Argument(help: "The ONNX model.")
   var model: String
 
-  @Option(name: .shortAndLong, help: "The patched model (MODEL.isa.onnx).")
+  @Option(name: .shortAndLong, help: ArgumentHelp("The patched model (MODEL.isa.onnx).", valueName: "file"))
   var output: String?
 
   @Option(name: .long, help: "exact: all sites, every pair of tokens. paper: the published ratios.")
   var mode: Mode?
 
-  @Option(name: .long, help: "A profile that calibrate wrote.")
+  @Option(name: .long, help: ArgumentHelp("A profile that calibrate wrote.", valueName: "file"))
   var profile: String?
 
-  @Option(name: .long, help: "Adapter by name or file, where the model is not recognised.")
+  @Option(
+    name: .long, help: ArgumentHelp("Adapter by name or file, where the model is not recognised.", valueName: "name"))
   var adapter: String?
 
-  @Option(name: .long, help: "Weights in files of their own: keep, copy or link.")
+  @Option(name: .long, help: ArgumentHelp("Weights in files of their own: keep, copy or link.", valueName: "how"))
   var externalData: ExternalDataPolicy = .keep
 
   @Flag(name: .long, help: "Exit with 1 where a site that was asked for stays.")

@@ -9,7 +9,7 @@ struct RestoreCommand: ParsableCommand {
   @Argument(help: "The patched model.")
   var model: String
 
-  @Option(name: .shortAndLong, help: "The original (MODEL.onnx for MODEL.isa.onnx).")
+  @Option(name: .shortAndLong, help: ArgumentHelp("The original (MODEL.onnx for MODEL.isa.onnx).", valueName: "file"))
   var output: String?
 
   @OptionGroup var outputOptions: OutputOptions

@@ -9,13 +9,14 @@ struct RunCommand: ParsableCommand {
   @Argument(help: "The ONNX model.")
   var model: String
 
-  @Option(name: .long, help: "The clip to edit.")
+  @Option(name: .long, help: ArgumentHelp("The clip to edit.", valueName: "file"))
   var clip: String?
 
-  @Option(name: .long, help: "Arrays for the model's inputs (.npz), instead of a clip.")
+  @Option(
+    name: .long, help: ArgumentHelp("Arrays for the model's inputs (.npz), instead of a clip.", valueName: "file"))
   var inputs: String?
 
-  @Option(name: .shortAndLong, help: "The edited clip (.mp4), or arrays (.npz).")
+  @Option(name: .shortAndLong, help: ArgumentHelp("The edited clip (.mp4), or arrays (.npz).", valueName: "file"))
   var output: String
 
   @OptionGroup var sampling: SamplingArguments
@@ -24,6 +25,9 @@ struct RunCommand: ParsableCommand {
   func validate() throws {
     if (clip == nil) == (inputs == nil) { throw ValidationError("Give --clip or --inputs.") }
     if inputs != nil, !output.hasSuffix(".npz") { throw ValidationError("With --inputs, the output has to be .npz.") }
+    if ![".mp4", ".npz"].contains(where: output.hasSuffix) {
+      throw ValidationError("The output has to end in .mp4 (a clip) or .npz (arrays), not as \(output) does.")
+    }
   }
 
   func run() throws {

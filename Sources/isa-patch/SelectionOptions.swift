@@ -3,13 +3,16 @@ import AttentionPatterns
 
 /// Which sites a command is about, and what is known of their sequences.
 struct SelectionOptions: ParsableArguments {
-  @Option(name: .long, help: "Only sites whose name matches; repeatable. Overrides policy, never correctness.")
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Only sites whose name matches; repeatable. Overrides policy, never correctness.", valueName: "glob"))
   var only: [String] = []
 
-  @Option(name: .long, help: "No site whose name matches; repeatable.")
+  @Option(name: .long, help: ArgumentHelp("No site whose name matches; repeatable.", valueName: "glob"))
   var except: [String] = []
 
-  @Option(name: .long, help: "Leave sites of shorter sequences as they are.")
+  @Option(name: .long, help: ArgumentHelp("Leave sites of shorter sequences as they are.", valueName: "n"))
   var minTokens = 1024
 
   @Option(

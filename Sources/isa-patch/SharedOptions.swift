@@ -20,28 +20,32 @@ struct SamplingArguments: ParsableArguments {
   @Option(name: .long, help: "Number or name of an edit; repeatable.")
   var edit: [String] = []
 
-  @Option(name: .long, help: "Sampler steps (12).")
+  @Option(name: .long, help: ArgumentHelp("Sampler steps (12).", valueName: "n"))
   var steps: Int?
 
-  @Option(name: .long, help: "Seed of the noise (0).")
+  @Option(name: .long, help: ArgumentHelp("Seed of the noise (0).", valueName: "n"))
   var seed: UInt64?
 
-  @Option(name: .long, help: "Frames of the clip (8).")
+  @Option(name: .long, help: ArgumentHelp("Frames of the clip (8).", valueName: "n"))
   var frames: Int?
 
   @Option(name: .long, help: ArgumentHelp("Centre crop of the clip (128x128).", valueName: "widthxheight"))
   var size: FrameSize?
 
-  @Option(name: .long, help: "Threads of ONNX Runtime (one a core).")
+  @Option(name: .long, help: ArgumentHelp("Threads of ONNX Runtime (one a core).", valueName: "n"))
   var threads: Int?
 
   @Option(name: .long, help: "cpu or cuda.")
   var device: Device = .cpu
 
-  @Option(name: .long, help: "A patched model's dial: target, exact, or the PSNR in dB that was measured to be kept.")
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "A patched model's dial: target, exact, or the PSNR in dB that was measured to be kept.", valueName: "dial"))
   var quality: Quality?
 
-  @Option(name: .long, help: "Adapter by name or file, where the model is not recognised.")
+  @Option(
+    name: .long, help: ArgumentHelp("Adapter by name or file, where the model is not recognised.", valueName: "name"))
   var adapter: String?
 
   var options: SamplingOptions {

@@ -29,7 +29,6 @@ import Testing
     reporter.finish(note: "done")
     #expect(
       screen.shown == """
-        sampling …
         sampling: 2/12, 1 min 00 s left (42 dB)
         sampling: 4/12, 48.0 s left (42 dB)
         sampling: 6/12, 36.0 s left (42 dB)

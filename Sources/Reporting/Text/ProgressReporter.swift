@@ -32,7 +32,7 @@ public final class ProgressReporter: Sendable {
   public init(
     mode: Mode, terminal: Terminal,
     clock: @escaping @Sendable () -> Double = { ProcessInfo.processInfo.systemUptime },
-    write: @escaping @Sendable (String) -> Void = { FileHandle.standardError.write(Data($0.utf8)) }
+    write: @escaping @Sendable (String) -> Void = { StandardStream.error.write($0) }
   ) {
     self.mode = mode
     self.terminal = terminal
@@ -98,10 +98,10 @@ public final class ProgressReporter: Sendable {
     switch mode {
     case .quiet: return
     case .lines:
-      // The last line is `finish`'s.
-      guard state.done == 0 || (state.done < state.total && now - state.lastShown >= Self.lineInterval) else { return }
+      // Short work is `finish`'s one line; so is the last line of long work.
+      guard state.done < state.total, now - max(state.started, state.lastShown) >= Self.lineInterval else { return }
       state.lastShown = now
-      write(state.done == 0 ? "\(state.title) …\n" : "\(line(state, now))\n")
+      write("\(line(state, now))\n")
     case .bar:
       guard force || now - state.lastShown >= Self.barInterval else { return }
       state.lastShown = now

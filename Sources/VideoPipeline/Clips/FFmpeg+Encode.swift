@@ -26,14 +26,19 @@ extension FFmpeg {
     } consume: { _ in
       true
     }
-    guard result.status == 0 else {
+    // On a full disk ffmpeg says so, leaves half a file and still ends with 0.
+    guard result.status == 0, result.errors.isEmpty else {
       if result.errors.contains("Unknown encoder") { throw .encoderMissing("libx264") }
-      throw .cannotWrite(path, reason: Self.reason(result.errors, "ffmpeg was ended"))
+      let reason = Self.noRoom.first(where: result.errors.contains)?.lowercased()
+      throw .cannotWrite(path, reason: reason ?? Self.reason(result.errors, "ffmpeg was ended"))
     }
     var status = stat()
     guard stat(path, &status) == 0, status.st_size > 0 else { throw .cannotWrite(path, reason: "ffmpeg wrote nothing") }
     written = true
   }
+
+  /// The system's words for a disk, a quota or a limit that is used up.
+  private static let noRoom = [ENOSPC, EFBIG, EDQUOT].map { String(cString: strerror($0)) }
 
   /// Makes the file ourselves, since the system's reason says more than ffmpeg's.
   private static func create(_ path: String) throws(ClipError) {
