@@ -93,13 +93,37 @@ struct AxisRules {
   }
 
   private func regrouped() -> AxisContent? {
-    guard let map = regrouping(), map.axes.indices.contains(key.axis) else { return nil }
+    guard let map = regrouping() else { return spread() }
+    guard map.axes.indices.contains(key.axis) else { return nil }
     let parts = map.axes[key.axis].map { place in
       let whole = get(input(0), place.axis)
       let lengths = map.parts[place.axis]
       return lengths.count == 1 ? whole : whole.split(into: lengths)[place.part]
     }
     return parts.isEmpty ? .opaque(1) : .merged(parts)
+  }
+
+  /// A reshape whose axes cannot be told apart, as where an exporter fixed a length on one side alone: axes that agree
+  /// from either end stay, and each axis between may hold what any of them does.
+  private func spread() -> AxisContent? {
+    guard let from = view.shape(input(0)), let to = view.shape(key.value), to.indices.contains(key.axis) else {
+      return nil
+    }
+    let shorter = min(from.count, to.count)
+    let start = (0..<shorter).first { from[$0] == nil || from[$0] != to[$0] } ?? shorter
+    let end =
+      (0..<shorter - start).first { from[from.count - 1 - $0] == nil || from[from.count - 1 - $0] != to[to.count - 1 - $0] }
+      ?? shorter - start
+    if key.axis < start { return get(input(0), key.axis) }
+    if key.axis >= to.count - end { return get(input(0), key.axis - to.count + from.count) }
+    let pieces = (start..<from.count - end).map { get(input(0), $0) }.filter { !$0.origins.isEmpty }
+    let origins = pieces.reduce(into: Set<AxisOrigin>()) { $0.formUnion($1.origins) }
+    return AxisContent(
+      pieces: [
+        AxisPiece(
+          factors: [AxisFactor(length: to[key.axis], origins: origins)],
+          isMixed: pieces.contains { $0.pieces.count > 1 || $0.pieces.contains(where: \.isMixed) })
+      ])
   }
 
   private func product() -> AxisContent? {

@@ -11,6 +11,8 @@ final class SiteClassifier {
   /// False where the outputs hold what could not be told apart.
   private let isDecodedSure: Bool
   private let inputs: [String: ValueInfo]
+  /// True where images are decoded and no video: all tokens are an image's.
+  private let isImageModel: Bool
 
   init(_ model: Model, _ scopes: [AxisTracer.Scope]) {
     self.model = model
@@ -29,6 +31,8 @@ final class SiteClassifier {
       }
     }
     self.decoded = decoded
+    let ranks = Set(decoded.compactMap { [inputs] origin in inputs[origin.input]?.shape?.count })
+    isImageModel = ranks.contains(4) && !ranks.contains { $0 > 4 }
     isDecodedSure = isSure
   }
 
@@ -112,6 +116,7 @@ final class SiteClassifier {
       case (4, 1): axes.insert(.frames)
       case (4, _): axes.insert(.space)
       // [B, S, C]: all tokens of one video, unless the batch may hold frames.
+      case _ where isImageModel: axes.insert(.space)
       default:
         let isOne = inputs[origin.input]?.shape?.first??.value == 1
         axes.formUnion(kinds.count > 1 || isOne ? [.frames, .space] : [.space])
