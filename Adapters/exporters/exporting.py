@@ -1,0 +1,266 @@
+"""What the export scripts share: a family as data, its model, example inputs, the two exporters, the command line.
+
+A script of a family is a table: `FAMILIES = [Family(...), ...]` and `main(FAMILIES)`.
+"""
+import argparse
+import contextlib
+import inspect
+import io
+import logging
+import re
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Callable, Mapping, Sequence
+
+import diffusers
+import numpy as np
+import onnx_ir
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+#: Protobuf ends at 2 GiB; above this many bytes of weights they go into `MODEL.onnx.data`.
+EXTERNAL_DATA_ABOVE = 1_500_000_000
+
+TYPES = {
+    "float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16,
+    "int64": torch.int64, "bool": torch.bool,
+}
+
+
+@dataclass(frozen=True)
+class Fill:
+    """Values of an example input: `normal`, `constant` (value), `integers` in [0, value) that repeat, or `prefix`: ones
+    along the last axis but for the last `value`."""
+
+    kind: str = "normal"
+    value: float = 0.0
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of the graph.
+
+    dims: an integer, `batch` (fixed), the name of an axis of `Family.axes` (a symbolic length), or an expression over axes
+    and the model's configuration (`"in_channels"`, `"frames * height * width"`); one with an axis in it is symbolic too.
+    type: `float` follows `--dtype`.
+    """
+
+    name: str
+    dims: tuple[int | str, ...]
+    type: str = "float"
+    fill: Fill = Fill()
+
+
+def call(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """The model with its own arguments' names; the first output."""
+    return model(**inputs, return_dict=False)[0]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model family and what its ONNX looks like.
+
+    axes: name of a length: what it is in an export without `--sizes` (latent frames, rows, columns; tokens of text).
+    forward: the graph, from the model and the inputs by name.
+    prepare: rewrites of the model that keep its meaning, for what an exporter cannot write.
+    components: suffix of the file's name: folder of the checkpoint.
+    tiny: the configuration of a model of a few kilobytes; tiny_axes its sizes, two of them, the second for trying others.
+    """
+
+    name: str
+    description: str
+    model: str
+    inputs: tuple[Input, ...]
+    axes: Mapping[str, int]
+    tiny: Mapping[str, Any]
+    tiny_axes: tuple[Mapping[str, int], Mapping[str, int]]
+    output: str = "velocity"
+    forward: Callable[[nn.Module, Mapping[str, torch.Tensor]], torch.Tensor] = call
+    prepare: Callable[[nn.Module, str], None] = lambda model, exporter: None
+    components: Mapping[str, str] = field(default_factory=lambda: {"": "transformer"})
+
+
+class Graph(nn.Module):
+    """The family's graph as a module whose positional inputs stand in the order of the table."""
+
+    def __init__(self, family: Family, model: nn.Module):
+        super().__init__()
+        self.transformer = model
+        self.family = family
+
+    def forward(self, *values: torch.Tensor) -> torch.Tensor:
+        return self.family.forward(self.transformer, dict(zip((i.name for i in self.family.inputs), values)))
+
+
+def model_class(family: Family) -> type:
+    return getattr(diffusers, family.model)
+
+
+def tiny_model(family: Family, dtype: str = "float32", seed: int = 0) -> nn.Module:
+    """A random model of the tiny configuration. Weights that start as zeros would hide what follows them: they get noise."""
+    torch.manual_seed(seed)
+    model = model_class(family)(**family.tiny).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.abs().max() < 1e-3:
+                parameter.normal_(std=0.05)
+    return model if dtype == "float32" else model.to(TYPES[dtype])
+
+
+def checkpoint_model(family: Family, folder: Path, subfolder: str, dtype: str) -> nn.Module:
+    """A component of a diffusers checkpoint folder (or the component's own folder)."""
+    place = folder / subfolder if (folder / subfolder).is_dir() else folder
+    return model_class(family).from_pretrained(place, torch_dtype=TYPES[dtype]).eval()
+
+
+def length(dim: int | str, model: nn.Module, axes: Mapping[str, int]) -> int:
+    """A dim's length. Expressions come from our own tables only."""
+    return dim if isinstance(dim, int) else int(eval(dim, {"__builtins__": {}}, {"batch": 1, **model.config, **axes}))
+
+
+def symbol(dim: int | str, axes: Mapping[str, int]) -> str | None:
+    """The name of a symbolic length; None for a fixed one."""
+    words = re.findall(r"[a-z_]+", dim) if isinstance(dim, str) else []
+    if not any(word in axes for word in words):
+        return None
+    return dim if dim in axes else "_".join(words)
+
+
+def example(given: Input, model: nn.Module, axes: Mapping[str, int], dtype: str, random: np.random.Generator) -> torch.Tensor:
+    """Values of an input at these sizes."""
+    shape = [length(d, model, axes) for d in given.dims]
+    kind, value = given.fill.kind, given.fill.value
+    if kind == "normal":
+        values = random.standard_normal(shape)
+    elif kind == "constant":
+        values = np.full(shape, value)
+    elif kind == "integers":
+        values = (np.arange(np.prod(shape)) % int(value)).reshape(shape)
+    elif kind == "prefix":
+        values = np.broadcast_to(np.arange(shape[-1]) < shape[-1] - value, shape).copy()
+    else:
+        raise ValueError(f"'{kind}' is no fill; take normal, constant, integers or prefix")
+    return torch.from_numpy(np.asarray(values)).to(TYPES[dtype if given.type == "float" else given.type])
+
+
+def examples(family: Family, model: nn.Module, axes: Mapping[str, int], dtype: str, seed: int = 0) -> list[torch.Tensor]:
+    random = np.random.default_rng(seed)
+    return [example(given, model, axes, dtype, random) for given in family.inputs]
+
+
+@contextlib.contextmanager
+def written_out_rms_norm():
+    """The TorchScript exporter has no symbolic function for aten::rms_norm; inside, it is written with elementary ones."""
+    function, method = F.rms_norm, nn.RMSNorm.forward
+
+    def rms_norm(x, shape, weight=None, eps=None):
+        wide = x.float()
+        mean = wide.pow(2).mean([-i - 1 for i in range(len(shape))], keepdim=True)
+        y = (wide * torch.rsqrt(mean + (1e-6 if eps is None else eps))).to(x.dtype)
+        return y if weight is None else y * weight
+
+    F.rms_norm = rms_norm
+    nn.RMSNorm.forward = lambda self, x: rms_norm(x, self.normalized_shape, self.weight, self.eps)
+    try:
+        yield
+    finally:
+        F.rms_norm, nn.RMSNorm.forward = function, method
+
+
+def export(family: Family, model: nn.Module, axes: Mapping[str, int], *, exporter: str, opset: int, dynamic: bool,
+           dtype: str) -> onnx_ir.Model:
+    """The family's graph in ONNX. exporter: `dynamo` (torch.export) or `torchscript` (tracing)."""
+    family.prepare(model, exporter)
+    names = [given.name for given in family.inputs]
+    symbols = [{k: s for k, d in enumerate(given.dims) if (s := symbol(d, family.axes))} if dynamic else {}
+               for given in family.inputs]
+    graph, values = Graph(family, model).eval(), tuple(examples(family, model, axes, dtype))
+    with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
+        if exporter == "dynamo":
+            program = torch.onnx.export(
+                graph, values, dynamo=True, opset_version=opset, input_names=names, output_names=[family.output],
+                dynamic_shapes={"values": tuple(symbols)} if dynamic else None, verbose=False)
+            written = program.model
+        else:
+            with written_out_rms_norm(), tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "model.onnx"
+                torch.onnx.export(graph, values, path, dynamo=False, opset_version=opset, input_names=names,
+                                  output_names=[family.output], dynamic_axes=dict(zip(names, symbols)))
+                written = onnx_ir.load(path)
+                for tensor in written.graph.initializers.values():
+                    if isinstance(tensor.const_value, onnx_ir.ExternalTensor):
+                        tensor.const_value = onnx_ir.Tensor(tensor.const_value.numpy().copy(), name=tensor.name)
+    return tidied(written)
+
+
+def tidied(model: onnx_ir.Model) -> onnx_ir.Model:
+    """Without stack traces and paths of this machine; the modules' names stay (`pkg.torch.onnx.name_scopes`)."""
+    kept = "pkg.torch.onnx.name_scopes"
+
+    def clean(thing):
+        thing.doc_string = None
+        for key in [k for k in thing.metadata_props if k != kept]:
+            del thing.metadata_props[key]
+
+    clean(model)
+    clean(model.graph)
+    for value in [*model.graph.inputs, *model.graph.initializers.values()]:
+        clean(value)
+    for node in model.graph.all_nodes():
+        for thing in [node, *node.outputs]:
+            clean(thing)
+    return model
+
+
+def save(model: onnx_ir.Model, path: Path) -> None:
+    """Large weights go beside the model, in one file."""
+    size = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
+    onnx_ir.save(model, path, external_data=f"{path.name}.data" if size > EXTERNAL_DATA_ABOVE else None)
+
+
+def axis_sizes(text: str, family: Family) -> dict[str, int]:
+    """`frames=21,height=60`: sizes of the named axes."""
+    sizes = {}
+    for part in filter(None, text.split(",")):
+        name, _, number = part.partition("=")
+        if name not in family.axes or not number.isdigit():
+            sys.exit(f"--sizes: '{part}' is not AXIS=LENGTH; {family.name} has {', '.join(family.axes)}.")
+        sizes[name] = int(number)
+    return sizes
+
+
+def main(families: Sequence[Family]) -> None:
+    """The command line of a family's script."""
+    names = [family.name for family in families]
+    parser = argparse.ArgumentParser(description=inspect.getmodule(inspect.stack()[1][0]).__doc__)
+    parser.add_argument("checkpoint", nargs="?", type=Path, help="a diffusers checkpoint folder")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="MODEL.onnx")
+    parser.add_argument("--family", choices=names, default=names[0], help="default: %(default)s")
+    parser.add_argument("--tiny", action="store_true", help="a small random model instead of a checkpoint")
+    parser.add_argument("--exporter", choices=["dynamo", "torchscript"], default="dynamo", help="default: %(default)s")
+    parser.add_argument("--opset", type=int, help="default: 20, with torchscript 17")
+    parser.add_argument("--static", action="store_true", help="fixed lengths instead of symbolic ones")
+    parser.add_argument("--sizes", default="", help="lengths of the example, AXIS=LENGTH,…")
+    parser.add_argument("--batch", type=int, default=1, help="2: both branches of guidance in one call")
+    parser.add_argument("--dtype", choices=["float32", "float16", "bfloat16"], default="float32")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    family = families[names.index(arguments.family)]
+    if arguments.tiny == (arguments.checkpoint is not None):
+        parser.error("give a checkpoint folder, or --tiny")
+    torch.set_num_threads(arguments.threads)
+    logging.disable(logging.WARNING)
+    axes = {"batch": arguments.batch, **(family.tiny_axes[0] if arguments.tiny else family.axes),
+            **axis_sizes(arguments.sizes, family)}
+    for seed, (suffix, subfolder) in enumerate(family.components.items()):
+        if arguments.tiny:
+            model = tiny_model(family, arguments.dtype, seed)
+        else:
+            model = checkpoint_model(family, arguments.checkpoint, subfolder, arguments.dtype)
+        path = arguments.output.with_name(f"{arguments.output.stem}{suffix}{arguments.output.suffix}")
+        save(export(family, model, axes, exporter=arguments.exporter, dynamic=not arguments.static, dtype=arguments.dtype,
+                    opset=arguments.opset or (17 if arguments.exporter == "torchscript" else 20)), path)
+        print(f"{path}: {family.description}", file=sys.stderr)
