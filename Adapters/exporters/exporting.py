@@ -32,10 +32,10 @@ TYPES = {
 
 @dataclass(frozen=True)
 class Fill:
-    """Values of an example input: `normal`, `constant` (value), `integers` in [0, value) that repeat, or `prefix`: ones
+    """Values of an example input: `noise`, `constant` (value), `integers` in [0, value) that repeat, or `prefix`: ones
     along the last axis but for the last `value`."""
 
-    kind: str = "normal"
+    kind: str = "noise"
     value: float = 0.0
 
 
@@ -64,6 +64,7 @@ class Family:
     """A model family and what its ONNX looks like.
 
     axes: name of a length: what it is in an export without `--sizes` (latent frames, rows, columns; tokens of text).
+    fixed: those of them that no export can leave open, since the model makes constants or loops of them.
     forward: the graph, from the model and the inputs by name.
     prepare: rewrites of the model that keep its meaning, for what an exporter cannot write.
     components: suffix of the file's name: folder of the checkpoint.
@@ -77,6 +78,7 @@ class Family:
     axes: Mapping[str, int]
     tiny: Mapping[str, Any]
     tiny_axes: tuple[Mapping[str, int], Mapping[str, int]]
+    fixed: tuple[str, ...] = ()
     output: str = "velocity"
     forward: Callable[[nn.Module, Mapping[str, torch.Tensor]], torch.Tensor] = call
     prepare: Callable[[nn.Module, str], None] = lambda model, exporter: None
@@ -100,13 +102,17 @@ def model_class(family: Family) -> type:
 
 
 def tiny_model(family: Family, dtype: str = "float32", seed: int = 0) -> nn.Module:
-    """A random model of the tiny configuration. Weights that start as zeros would hide what follows them: they get noise."""
+    """A random model of the tiny configuration. Weights that start as zeros would hide what follows them: they get noise.
+    Convolutions and feed-forward layers of one shape have the same weights: a file can hold them once."""
     torch.manual_seed(seed)
     model = model_class(family)(**family.tiny).eval()
+    first = {}
     with torch.no_grad():
-        for parameter in model.parameters():
+        for name, parameter in model.named_parameters():
             if parameter.abs().max() < 1e-3:
                 parameter.normal_(std=0.05)
+            if parameter.ndim > 2 or ".ff" in name and parameter.ndim == 2:
+                parameter.copy_(first.setdefault(parameter.shape, parameter))
     return model if dtype == "float32" else model.to(TYPES[dtype])
 
 
@@ -121,53 +127,67 @@ def length(dim: int | str, model: nn.Module, axes: Mapping[str, int]) -> int:
     return dim if isinstance(dim, int) else int(eval(dim, {"__builtins__": {}}, {"batch": 1, **model.config, **axes}))
 
 
-def symbol(dim: int | str, axes: Mapping[str, int]) -> str | None:
+def symbol(dim: int | str, axes: Mapping[str, int], fixed: Sequence[str]) -> str | None:
     """The name of a symbolic length; None for a fixed one."""
     words = re.findall(r"[a-z_]+", dim) if isinstance(dim, str) else []
-    if not any(word in axes for word in words):
+    if not any(word in axes and word not in fixed for word in words):
         return None
     return dim if dim in axes else "_".join(words)
 
 
-def example(given: Input, model: nn.Module, axes: Mapping[str, int], dtype: str, random: np.random.Generator) -> torch.Tensor:
-    """Values of an input at these sizes."""
-    shape = [length(d, model, axes) for d in given.dims]
-    kind, value = given.fill.kind, given.fill.value
-    if kind == "normal":
-        values = random.standard_normal(shape)
-    elif kind == "constant":
-        values = np.full(shape, value)
-    elif kind == "integers":
-        values = (np.arange(np.prod(shape)) % int(value)).reshape(shape)
-    elif kind == "prefix":
-        values = np.broadcast_to(np.arange(shape[-1]) < shape[-1] - value, shape).copy()
+def filled(fill: Fill, shape: Sequence[int], salt: int) -> np.ndarray:
+    """Values of an example input, the same everywhere: noise is a hash of the element's index and of `salt`, uniform in
+    ±√3, which has mean 0 and variance 1."""
+    index = np.arange(int(np.prod(shape)), dtype=np.uint64)
+    if fill.kind == "noise":
+        mixed = (index + np.uint64(salt * 1_000_003 + 1)) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+        values = ((mixed >> np.uint64(40)).astype(np.float64) / 2**23 - 1) * 3**0.5
+    elif fill.kind == "constant":
+        values = np.full(index.shape, fill.value)
+    elif fill.kind == "integers":
+        values = index % np.uint64(fill.value)
+    elif fill.kind == "prefix":
+        values = index % np.uint64(shape[-1]) < shape[-1] - fill.value
     else:
-        raise ValueError(f"'{kind}' is no fill; take normal, constant, integers or prefix")
-    return torch.from_numpy(np.asarray(values)).to(TYPES[dtype if given.type == "float" else given.type])
+        raise ValueError(f"'{fill.kind}' is no fill; take noise, constant, integers or prefix")
+    return values.reshape(shape)
 
 
-def examples(family: Family, model: nn.Module, axes: Mapping[str, int], dtype: str, seed: int = 0) -> list[torch.Tensor]:
-    random = np.random.default_rng(seed)
-    return [example(given, model, axes, dtype, random) for given in family.inputs]
+def examples(family: Family, model: nn.Module, axes: Mapping[str, int], dtype: str) -> list[torch.Tensor]:
+    """Example inputs at these sizes, in the order of the table."""
+    return [torch.from_numpy(filled(given.fill, [length(d, model, axes) for d in given.dims], salt))
+            .to(TYPES[dtype if given.type == "float" else given.type])
+            for salt, given in enumerate(family.inputs)]
 
 
 @contextlib.contextmanager
-def written_out_rms_norm():
-    """The TorchScript exporter has no symbolic function for aten::rms_norm; inside, it is written with elementary ones."""
-    function, method = F.rms_norm, nn.RMSNorm.forward
+def written_out(exporter: str):
+    """Operations that an exporter, or ONNX Runtime after it, does not take are written with others inside."""
+    rms_norm, forward = F.rms_norm, nn.RMSNorm.forward
+    masked_fill, squeeze = torch.Tensor.masked_fill, torch.Tensor.squeeze
 
-    def rms_norm(x, shape, weight=None, eps=None):
+    def elementary_rms_norm(x, shape, weight=None, eps=None):
         wide = x.float()
         mean = wide.pow(2).mean([-i - 1 for i in range(len(shape))], keepdim=True)
         y = (wide * torch.rsqrt(mean + (1e-6 if eps is None else eps))).to(x.dtype)
         return y if weight is None else y * weight
 
-    F.rms_norm = rms_norm
-    nn.RMSNorm.forward = lambda self, x: rms_norm(x, self.normalized_shape, self.weight, self.eps)
+    def logical_masked_fill(x, mask, value):
+        return x & ~mask if x.dtype == torch.bool and value is False else masked_fill(x, mask, value)
+
+    def effective_squeeze(x, *dims):
+        return x if len(dims) == 1 and isinstance(dims[0], int) and x.shape[dims[0]] != 1 else squeeze(x, *dims)
+
+    torch.Tensor.masked_fill, torch.Tensor.squeeze = logical_masked_fill, effective_squeeze
+    if exporter == "torchscript":
+        F.rms_norm = elementary_rms_norm
+        nn.RMSNorm.forward = lambda self, x: elementary_rms_norm(x, self.normalized_shape, self.weight, self.eps)
     try:
         yield
     finally:
-        F.rms_norm, nn.RMSNorm.forward = function, method
+        F.rms_norm, nn.RMSNorm.forward = rms_norm, forward
+        torch.Tensor.masked_fill, torch.Tensor.squeeze = masked_fill, squeeze
 
 
 def export(family: Family, model: nn.Module, axes: Mapping[str, int], *, exporter: str, opset: int, dynamic: bool,
@@ -175,17 +195,17 @@ def export(family: Family, model: nn.Module, axes: Mapping[str, int], *, exporte
     """The family's graph in ONNX. exporter: `dynamo` (torch.export) or `torchscript` (tracing)."""
     family.prepare(model, exporter)
     names = [given.name for given in family.inputs]
-    symbols = [{k: s for k, d in enumerate(given.dims) if (s := symbol(d, family.axes))} if dynamic else {}
+    symbols = [{k: s for k, d in enumerate(given.dims) if (s := symbol(d, family.axes, family.fixed))} if dynamic else {}
                for given in family.inputs]
     graph, values = Graph(family, model).eval(), tuple(examples(family, model, axes, dtype))
-    with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
+    with torch.no_grad(), written_out(exporter), contextlib.redirect_stdout(io.StringIO()):
         if exporter == "dynamo":
             program = torch.onnx.export(
                 graph, values, dynamo=True, opset_version=opset, input_names=names, output_names=[family.output],
                 dynamic_shapes={"values": tuple(symbols)} if dynamic else None, verbose=False)
             written = program.model
         else:
-            with written_out_rms_norm(), tempfile.TemporaryDirectory() as folder:
+            with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "model.onnx"
                 torch.onnx.export(graph, values, path, dynamo=False, opset_version=opset, input_names=names,
                                   output_names=[family.output], dynamic_axes=dict(zip(names, symbols)))

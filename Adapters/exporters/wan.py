@@ -1,4 +1,4 @@
-"""Wan 2.1 and 2.2 (diffusers' WanTransformer3DModel) to ONNX: text to video, image to video, in-context editing."""
+"""Wan 2.1 and 2.2 to ONNX: text to video, image to video, in-context editing, VACE."""
 import torch
 import torch.nn.functional as F
 
@@ -19,7 +19,10 @@ class PlainRotary:
         image = None
         if attn.add_k_proj is not None and encoder_hidden_states is not None:
             image, context = context[:, :-self.text_tokens], context[:, -self.text_tokens:]
-        split = lambda x: x.unflatten(2, (attn.heads, -1))
+
+        def split(x):
+            return x.unflatten(2, (attn.heads, -1))
+
         query = split(attn.norm_q(attn.to_q(hidden_states)))
         key, value = split(attn.norm_k(attn.to_k(context))), split(attn.to_v(context))
         if rotary_emb is not None:
@@ -45,7 +48,7 @@ class PlainRotary:
 
 def traceable(model, exporter):
     if exporter == "torchscript":
-        for block in model.blocks:
+        for block in [*model.blocks, *getattr(model, "vace_blocks", [])]:
             block.attn1.set_processor(PlainRotary())
             block.attn2.set_processor(PlainRotary())
 
@@ -56,6 +59,13 @@ def in_context(model, inputs):
     both = torch.cat([target, inputs["source_states"]], dim=2)
     output = model(both, inputs["timestep"], inputs["encoder_hidden_states"], return_dict=False)[0]
     return output[:, :, :target.shape[2]]
+
+
+def image_to_video(model, inputs):
+    """The condition (mask and latents of the first frame) joins the noise on the channels."""
+    latents = torch.cat([inputs["hidden_states"], inputs["condition"]], dim=1)
+    return model(latents, inputs["timestep"], inputs["encoder_hidden_states"], inputs["encoder_hidden_states_image"],
+                 return_dict=False)[0]
 
 
 LATENTS = ("in_channels", "frames", "height", "width")
@@ -85,6 +95,27 @@ FAMILIES = [
         inputs=(Input("hidden_states", ("batch", *LATENTS)), TIMESTEP, TEXT),
         axes=AXES, tiny=TINY, tiny_axes=TINY_AXES, prepare=traceable,
         components={"-high-noise": "transformer", "-low-noise": "transformer_2"}),
+    # diffusers takes the last 512 tokens of an image-conditioned context for text.
+    Family(
+        name="wan-i2v", description="Wan 2.1, image to video", model="WanTransformer3DModel",
+        inputs=(Input("hidden_states", ("batch", "out_channels", *LATENTS[1:])),
+                Input("condition", ("batch", "in_channels - out_channels", *LATENTS[1:])), TIMESTEP,
+                Input("encoder_hidden_states", ("batch", 512, "text_dim")),
+                Input("encoder_hidden_states_image", ("batch", "image", "image_dim"))),
+        axes={k: v for k, v in AXES.items() if k != "text"} | dict(image=257),
+        tiny=TINY | dict(in_channels=8, image_dim=16, added_kv_proj_dim=16, num_layers=1),
+        tiny_axes=tuple(sizes | dict(image=sizes["text"]) for sizes in TINY_AXES),
+        forward=image_to_video, prepare=traceable),
+    Family(
+        name="wan-vace", description="Wan 2.1 VACE, controlled by a video", model="WanVACETransformer3DModel",
+        inputs=(Input("hidden_states", ("batch", *LATENTS)), TIMESTEP, TEXT,
+                Input("control_hidden_states", ("batch", "vace_in_channels", *LATENTS[1:]))),
+        axes=AXES, tiny=TINY | dict(num_layers=1, vace_layers=[0], vace_in_channels=8), tiny_axes=TINY_AXES,
+        prepare=traceable),
+    Family(
+        name="skyreels-v2", description="SkyReels-V2, text to video", model="SkyReelsV2Transformer3DModel",
+        inputs=(Input("hidden_states", ("batch", *LATENTS)), TIMESTEP, TEXT),
+        axes=AXES, tiny=TINY, tiny_axes=TINY_AXES, prepare=traceable),
 ]
 
 if __name__ == "__main__":
