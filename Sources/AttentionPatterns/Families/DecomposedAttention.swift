@@ -53,8 +53,7 @@ struct DecomposedAttention {
       scale: resolved.scale * firstAxes.alpha, masks: [], isCausal: false, heads: Int(heads), keyHeads: Int(keyHeads),
       headSize: Int(headSize), batch: resolved.batch, queryLength: resolved.queryLength, keyLength: resolved.keyLength)
     attention.elementType = view.elementType(resolved.query.value) ?? view.elementType(output)
-    attention.scoresRank = firstAxes.result.count
-    var masks = MaskReader(view: view, attention: attention, scoresRank: firstAxes.result.count)
+    var masks = MaskReader(view: view, attention: attention)
     masks.isInOrder = axes.scoresAreInOrder
     var unscaled = 1.0
     // From the softmax inwards: a factor outside a mask counts for the mask too.
@@ -66,10 +65,11 @@ struct DecomposedAttention {
         attention.scale *= factor
         unscaled *= factor
       case "mask by Add":
-        if let mask = step.values["mask"] { masks.add(mask, factor: unscaled) }
+        if let mask = step.values["mask"] { masks.add(mask, factor: unscaled, over: scoresAxes(step, firstAxes)) }
       case "mask by Where", "mask by Where, hiding":
         if let mask = step.values["mask"], let fill = step.numbers["fill"] {
-          masks.add(boolean: mask, hides: step.tag != "mask by Where", fill: fill * unscaled)
+          masks.add(
+            boolean: mask, hides: step.tag != "mask by Where", fill: fill * unscaled, over: scoresAxes(step, firstAxes))
         }
       default: continue
       }
@@ -90,6 +90,7 @@ struct DecomposedAttention {
       let what = step.tag.dropFirst(DecomposedPattern.unread.count)
       return rejected(what.hasPrefix("quantised") ? .quantised : .formNotUnderstood(String(what)))
     }
+    guard reshapesAgree(first, softmax, attention) else { return rejected(.formNotUnderstood("reshaped scores")) }
     if let refusal = masks.refusal { return rejected(.maskNotSupported(refusal)) }
     // The scores, and all between them and the second product, must not be read by others.
     if let user = otherUser(of: match.used, except: output) { return rejected(.probabilitiesUsedElsewhere(user)) }
@@ -109,6 +110,29 @@ struct DecomposedAttention {
       axes = before
     }
     return axes
+  }
+
+  /// How the scores lie where a mask meets them.
+  private func scoresAxes(_ step: Match.Step, _ product: ProductAxes) -> ScoresAxes {
+    step.nodes["masked"]?.outputs.first.flatMap { view.shape($0) }.map { ScoresAxes($0) }
+      ?? ScoresAxes(rank: product.result.count, batch: [])
+  }
+
+  /// Scores that are reshaped for a mask have to keep queries and keys, and heads where these are apart from the batch,
+  /// and to lie as before when the softmax reads them.
+  private func reshapesAgree(_ first: Node, _ softmax: Node, _ attention: Attention) -> Bool {
+    let steps = match.steps["scores"] ?? []
+    guard steps.contains(where: { $0.tag == "Reshape" }) else { return true }
+    guard let scores = first.outputs.first.flatMap({ view.shape($0) }), scores.count > 2, !scores.contains(nil),
+      softmax.opType == "Softmax", softmax.inputs.first.flatMap({ view.shape($0) }) == scores
+    else { return false }
+    return steps.allSatisfy { step in
+      guard let masked = step.nodes["masked"] else { return true }
+      guard let shape = masked.outputs.first.flatMap({ view.shape($0) }), shape.count > 2,
+        shape.suffix(2) == scores.suffix(2)
+      else { return false }
+      return shape.count == 3 || shape[shape.count - 3] == Dimension(attention.heads)
+    }
   }
 
   /// Written-out softmaxes name their operand twice.

@@ -31,7 +31,7 @@ struct FusedAttention {
       var attention = attention(
         input(0), input(1), input(2), heads: heads, keyHeads: keyHeads, scale: node.float("scale"))
     else { return rejected(found, .lengthsUnknown("the shapes of its query, key and value")) }
-    var masks = MaskReader(view: view, attention: attention, scoresRank: 4)
+    var masks = MaskReader(view: view, attention: attention)
     if !input(3).isEmpty {
       if view.elementType(input(3)) == .bool {
         masks.add(boolean: input(3), hides: false, fill: -.infinity)
@@ -131,7 +131,7 @@ struct FusedAttention {
 
   private func finish(_ found: inout Recognition, _ attention: Attention, keyMask: String, bias: String) {
     var attention = attention
-    var masks = MaskReader(view: view, attention: attention, scoresRank: 4)
+    var masks = MaskReader(view: view, attention: attention)
     if !bias.isEmpty { masks.add(bias, factor: 1) }
     attention.masks = masks.masks
     attention.isCausal = masks.isCausal || node.int("unidirectional") ?? 0 != 0

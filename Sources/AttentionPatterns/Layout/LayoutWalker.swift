@@ -13,6 +13,8 @@ struct LayoutWalker {
     var value: String
     var layout: AxisLayout
     var scale: Double
+    /// What the core has and this value does not: along these it repeats.
+    var repeated: [Atom] = []
     /// The node that leads from here to the stage before; nil at the first.
     var node: Node?
   }
@@ -32,7 +34,8 @@ struct LayoutWalker {
     guard let node = view.producer(stage.value), node.domain.isEmpty, let source = node.inputs.first,
       node.outputs.first == stage.value
     else { return nil }
-    var next = Stage(value: source, layout: stage.layout, scale: stage.scale, node: node)
+    var next = Stage(
+      value: source, layout: stage.layout, scale: stage.scale, repeated: stage.repeated, node: node)
     switch node.opType {
     case "Identity": break
     case "DynamicQuantizeLinear" where throughQuantisation: break
@@ -50,6 +53,10 @@ struct LayoutWalker {
     case "Reshape", "Flatten", "Squeeze", "Unsqueeze":
       guard let shape = view.shape(source), let layout = table.regrouped(stage.layout, into: shape) else { return nil }
       next.layout = layout
+    case "Expand", "Tile":
+      guard let shape = view.shape(source), let repeated = view.shape(stage.value),
+        unrepeat(&next, from: shape, to: repeated)
+      else { return nil }
     case "Mul", "Div":
       guard node.inputs.count == 2 else { return nil }
       let constant: Double?
@@ -67,6 +74,22 @@ struct LayoutWalker {
     default: return nil
     }
     return next
+  }
+
+  /// Takes from a stage what a node repeats, as keys of grouped heads are for each query head.
+  private func unrepeat(_ stage: inout Stage, from source: [Dimension?], to target: [Dimension?]) -> Bool {
+    let added = target.count - source.count
+    guard added >= 0, target.count == stage.layout.axes.count else { return false }
+    for (axis, length) in target.enumerated() {
+      let own = axis < added ? 1 : source[axis - added]
+      guard let own, let length else { return false }
+      if own == length { continue }
+      guard own == 1 else { return false }
+      stage.repeated += stage.layout.axes[axis]
+      stage.layout.axes[axis] = []
+    }
+    stage.layout.axes.removeFirst(added)
+    return true
   }
 
   /// The value itself, then what is made from it and nothing else is.

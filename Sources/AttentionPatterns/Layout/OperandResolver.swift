@@ -48,16 +48,35 @@ struct OperandResolver {
     }
     let (q1, k1, v1) = (ofType(q), ofType(k), ofType(v))
     let hasOneType = walker.throughQuantisation || !q1.isEmpty && !k1.isEmpty && !v1.isEmpty
-    guard let query = source(hasOneType && !q1.isEmpty ? q1 : q, axes.queryRoles),
-      let key = source(hasOneType && !k1.isEmpty ? k1 : k, axes.keyRoles),
-      let value = source(hasOneType && !v1.isEmpty ? v1 : v, axes.valueRoles),
-      let output = target(o, axes.outputRoles)
+    let queries = (hasOneType && !q1.isEmpty ? q1 : q).filter(\.repeated.isEmpty)
+    let (keys, values) = (hasOneType && !k1.isEmpty ? k1 : k, hasOneType && !v1.isEmpty ? v1 : v)
+    guard let query = source(queries, axes.queryRoles), let (key, value) = sources(keys, values),
+      let output = target(o, axes.outputRoles, query.operand)
     else { return nil }
     return Resolved(
       query: query.operand, key: key.operand, value: value.operand, output: output,
-      scale: query.scale * key.scale, heads: length(axes.queryRoles.heads), keyHeads: length(axes.keyRoles.heads),
+      scale: query.scale * key.scale, heads: length(axes.queryRoles.heads), keyHeads: length(key.heads),
       headSize: length(axes.queryRoles.channels), batch: length(axes.queryRoles.batch),
       queryLength: length(axes.queryRoles.sequence), keyLength: length(axes.keyRoles.sequence), hasOneType: hasOneType)
+  }
+
+  private struct Source {
+    var operand: Attention.Operand
+    var scale: Double
+    var heads: [Atom]
+  }
+
+  /// Keys and values of as many heads.
+  private func sources(_ keys: [LayoutWalker.Stage], _ values: [LayoutWalker.Stage]) -> (Source, Source)? {
+    if let key = source(keys, axes.keyRoles), let value = source(values, axes.valueRoles),
+      length(key.heads) == length(value.heads)
+    {
+      return (key, value)
+    }
+    guard let key = source(keys.filter(\.repeated.isEmpty), axes.keyRoles),
+      let value = source(values.filter(\.repeated.isEmpty), axes.valueRoles)
+    else { return nil }
+    return (key, value)
   }
 
   /// False where keys or values stand once for the whole batch.
@@ -69,40 +88,47 @@ struct OperandResolver {
 
   private func length(_ atoms: [Atom]) -> Dimension? { axes.table.length(axes.table.resolved(atoms)) }
 
-  private func source(
-    _ stages: [LayoutWalker.Stage], _ roles: AxisRoles
-  ) -> (operand: Attention.Operand, scale: Double)? {
+  private func source(_ stages: [LayoutWalker.Stage], _ roles: AxisRoles) -> Source? {
     best(stages, roles).map { stage, reading in
       let order = reading.order.elementsEqual(reading.order.indices) ? nil : reading.order
-      return (
-        Attention.Operand(
-          value: stage.value, layout: reading.layout, lacksBatch: reading.lacksBatch, transposition: order), stage.scale
-      )
+      return Source(
+        operand: Attention.Operand(
+          value: stage.value, layout: reading.layout, batchAxes: reading.batchAxes, transposition: order),
+        scale: stage.scale, heads: reading.heads)
     }
   }
 
-  private func target(_ stages: [LayoutWalker.Stage], _ roles: AxisRoles) -> Attention.Operand? {
-    best(stages, roles).map { stage, reading in
+  private func target(
+    _ stages: [LayoutWalker.Stage], _ roles: AxisRoles, _ query: Attention.Operand
+  ) -> Attention.Operand? {
+    best(stages, roles) { stage, reading in
+      // A batch of several axes is given back from known lengths, or from the query's.
+      reading.batchAxes < 2 || query.batchAxes == reading.batchAxes && query.transposition == nil
+        || (walker.view.shape(stage.value) ?? []).count { $0?.value == nil } < 2
+    }.map { stage, reading in
       // The operator writes one of its layouts, and what follows turns it back.
       var inverse = reading.order
       for (position, axis) in reading.order.enumerated() { inverse[axis] = position }
       return Attention.Operand(
-        value: stage.value, layout: reading.layout, lacksBatch: reading.lacksBatch,
+        value: stage.value, layout: reading.layout, batchAxes: reading.batchAxes,
         transposition: inverse.elementsEqual(inverse.indices) ? nil : inverse)
     }
   }
 
-  /// The stage farthest from the core that the operator reads as it lies, else the farthest that it reads transposed.
+  /// The stage that the operator reads with the fewest nodes between, and of these the farthest from the core.
   private func best(
-    _ stages: [LayoutWalker.Stage], _ roles: AxisRoles
+    _ stages: [LayoutWalker.Stage], _ roles: AxisRoles,
+    where isPossible: (LayoutWalker.Stage, AtomTable.Reading) -> Bool = { _, _ in true }
   ) -> (LayoutWalker.Stage, AtomTable.Reading)? {
-    var other: (LayoutWalker.Stage, AtomTable.Reading)?
+    var best: (LayoutWalker.Stage, AtomTable.Reading)?
     for stage in stages.reversed() {
-      guard let reading = axes.table.reading(stage.layout, roles: roles) else { continue }
-      if reading.isDirect { return (stage, reading) }
-      if other == nil || other?.1.lacksBatch == true && !reading.lacksBatch { other = (stage, reading) }
+      guard let reading = axes.table.reading(stage.layout, roles: roles, repeated: stage.repeated),
+        isPossible(stage, reading)
+      else { continue }
+      if reading.cost == 0 { return (stage, reading) }
+      if best.map({ reading.cost < $0.1.cost }) ?? true { best = (stage, reading) }
     }
-    return other
+    return best
   }
 
   /// Which of batch and heads an axis of three-dimensional products holds.

@@ -34,39 +34,59 @@ public struct AxisRoles: Sendable {
 }
 
 extension AtomTable {
-  /// How the operator can read a value: after adding a leading axis, and then transposing.
+  /// How the operator can read a value: after transposing, and after making its batch one axis.
   struct Reading {
     var layout: TensorLayout
     var order: [Int]
-    var lacksBatch: Bool
+    /// How many leading axes are the batch; 0: there is none, and one is put before the others.
+    var batchAxes: Int
+    /// The heads that the value has itself.
+    var heads: [Atom]
 
-    var isDirect: Bool { !lacksBatch && order.elementsEqual(order.indices) }
+    /// Nodes that the reading takes, by how much they cost: a transposition copies, a reshape does not.
+    var cost: Int { (batchAxes == 1 ? 0 : 1) + (order.elementsEqual(order.indices) ? 0 : 2) }
   }
 
   /// How the operator can read a value, atoms of length one left aside; nil where no transposition does.
-  func reading(_ layout: AxisLayout, roles: AxisRoles) -> Reading? {
+  ///
+  /// - Parameter repeated: heads that share what the value has, which have to be the fastest ones.
+  func reading(_ layout: AxisLayout, roles: AxisRoles, repeated: [Atom] = []) -> Reading? {
     let axes = resolved(layout).axes.map { $0.filter { !isUnit($0) } }
-    let roles = roles.resolved(self)
-    if let (layout, order) = order(axes, roles) { return Reading(layout: layout, order: order, lacksBatch: false) }
-    guard roles.batch.allSatisfy(isUnit), let (layout, order) = order([[]] + axes, roles) else { return nil }
-    return Reading(layout: layout, order: order, lacksBatch: true)
+    var roles = roles.resolved(self)
+    let repeated = resolved(repeated).filter { !isUnit($0) }
+    let heads = roles.heads.filter { !isUnit($0) }
+    guard Set(heads.suffix(repeated.count)) == Set(repeated) else { return nil }
+    roles.heads = heads.dropLast(repeated.count)
+    let readings = TensorLayout.allCases.flatMap { layout -> [Reading] in
+      let wanted = roles.axes(of: layout).map { $0.filter { !isUnit($0) } }
+      let (batch, rest) = (wanted[0], Array(wanted.dropFirst()))
+      let count = axes.count - rest.count
+      guard count >= 0, count > 0 || batch.isEmpty else { return [] }
+      return order(count > 0 ? axes : [[]] + axes, max(1, count), batch, rest)
+        .map { [Reading(layout: layout, order: $0, batchAxes: count, heads: roles.heads)] } ?? []
+    }
+    return readings.min { $0.cost < $1.cost }
   }
 
-  private func order(_ axes: [[Atom]], _ roles: AxisRoles) -> (TensorLayout, [Int])? {
-    let candidates = TensorLayout.allCases.compactMap { layout -> (TensorLayout, [[Atom]])? in
-      let wanted = roles.axes(of: layout).map { $0.filter { !isUnit($0) } }
-      return wanted.count == axes.count ? (layout, wanted) : nil
+  /// The axes that are the batch, then the others in their order.
+  private func order(_ axes: [[Atom]], _ count: Int, _ batch: [Atom], _ rest: [[Atom]]) -> [Int]? {
+    if Array(axes.prefix(count).joined()) == batch, Array(axes.dropFirst(count)) == rest { return Array(axes.indices) }
+    var free = Array(axes.indices)
+    var order: [Int] = []
+    var left = batch[...]
+    for _ in 0..<count {
+      guard
+        let place = free.firstIndex(where: { !axes[$0].isEmpty && left.starts(with: axes[$0]) })
+          ?? free.firstIndex(where: { axes[$0].isEmpty })
+      else { return nil }
+      left = left.dropFirst(axes[free[place]].count)
+      order.append(free.remove(at: place))
     }
-    if let (layout, _) = candidates.first(where: { $0.1 == axes }) { return (layout, Array(axes.indices)) }
-    for (layout, wanted) in candidates {
-      var free = Array(axes.indices)
-      var order: [Int] = []
-      for axis in wanted {
-        guard let found = free.firstIndex(where: { axes[$0] == axis }) else { break }
-        order.append(free.remove(at: found))
-      }
-      if order.count == axes.count { return (layout, order) }
+    guard left.isEmpty else { return nil }
+    for axis in rest {
+      guard let place = free.firstIndex(where: { axes[$0] == axis }) else { return nil }
+      order.append(free.remove(at: place))
     }
-    return nil
+    return order
   }
 }

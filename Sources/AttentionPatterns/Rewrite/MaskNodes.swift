@@ -26,21 +26,22 @@ struct MaskNodes {
   private mutating func add(_ mask: Attention.Mask) {
     switch mask {
     case .keys(let value, let rank, let hides): add(keys: value, rank: rank, hides: hides)
-    case .boolean(let value, let hides, let fill):
-      if fill <= Self.hidden, let keys = keys(value) {
+    case .boolean(let value, let hides, let fill, let axes):
+      if fill <= Self.hidden, let keys = keys(value, axes) {
         add(keyMask: keys, hides: hides)
       } else {
         let zero = scalar(0)
         let filled = scalar(fill)
         add(
-          bias: scores(emit("Where", hides ? [value, filled, zero] : [value, zero, filled]), shape: view.shape(value)))
+          bias: scores(
+            emit("Where", hides ? [value, filled, zero] : [value, zero, filled]), view.shape(value), axes))
       }
-    case .additive(let value, let factor):
-      if let (condition, hides) = condition(value), let keys = keys(condition) {
+    case .additive(let value, let factor, let axes):
+      if let (condition, hides) = condition(value), let keys = keys(condition, axes) {
         add(keyMask: keys, hides: hides)
       } else {
         let typed = cast(value)
-        add(bias: scores(factor == 1 ? typed : emit("Mul", [typed, scalar(factor)]), shape: view.shape(value)))
+        add(bias: scores(factor == 1 ? typed : emit("Mul", [typed, scalar(factor)]), view.shape(value), axes))
       }
     }
   }
@@ -82,9 +83,10 @@ struct MaskNodes {
   }
 
   /// A boolean mask as [B or 1, Sk], where it is the same for all heads and queries.
-  private mutating func keys(_ value: String) -> String? {
-    guard let shape = view.shape(value), view.elementType(value) == Self.bool, shape.last != 1 else { return nil }
-    let rank = attention.scoresRank
+  private mutating func keys(_ value: String, _ axes: ScoresAxes) -> String? {
+    guard let shape = view.shape(value), view.elementType(value) == Self.bool, shape.last != 1, axes.batch.isEmpty
+    else { return nil }
+    let rank = axes.rank
     switch shape.count {
     case 1: return moved("Unsqueeze", value, [0])
     case 2 where shape[0] == 1: return value
@@ -94,11 +96,23 @@ struct MaskNodes {
     }
   }
 
-  /// A bias as the operator broadcasts it, to [B, H, Sq, Sk]: in three dimensions batch and heads are one axis.
-  private mutating func scores(_ value: String, shape: [Dimension?]?) -> String {
-    guard attention.scoresRank == 3, let shape, shape.count == 3, shape[0] != 1 else { return value }
+  /// A bias as the operator broadcasts it, to [B, H, Sq, Sk]: in three dimensions batch and heads are one axis, in five
+  /// and more the batch is several.
+  private mutating func scores(_ value: String, _ shape: [Dimension?]?, _ axes: ScoresAxes) -> String {
+    guard let shape else { return value }
+    if !axes.batch.isEmpty, shape.count > 3, let placement = MaskPlacement(shape, batch: axes.batch) {
+      return placed(value, placement)
+    }
+    guard axes.rank == 3, shape.count == 3, shape[0] != 1 else { return value }
     if attention.heads == 1 { return moved("Unsqueeze", value, [1]) }
     return emit("Reshape", [moved("Unsqueeze", value, [0]), list([-1, Int64(attention.heads), 0, 0])])
+  }
+
+  private mutating func placed(_ value: String, _ placement: MaskPlacement) -> String {
+    var value = value
+    if placement.squeezed > 0 { value = moved("Squeeze", value, Array(0..<Int64(placement.squeezed))) }
+    if let shape = placement.reshaped { value = emit("Reshape", [value, list(shape)]) }
+    return placement.repeats > 1 ? emit("Tile", [value, list([placement.repeats, 1, 1, 1])]) : value
   }
 
   private mutating func cast(_ value: String) -> String {

@@ -9,7 +9,6 @@ struct SiteNode {
   private var given: [String: String] = [:]
   private(set) var before: [NewNode] = []
   private(set) var after: [NewNode] = []
-  private(set) var initializers: [Tensor] = []
 
   init(view: GraphView, prefix: String, fresh: @escaping (String) -> String) {
     self.view = view
@@ -39,30 +38,107 @@ struct SiteNode {
 
   mutating func source(_ operand: Attention.Operand) -> String {
     var value = name(operand.value)
-    if operand.lacksBatch { value = moved("Unsqueeze", value, into: &before) }
-    guard let order = operand.transposition else { return value }
-    return add("Transpose", [value], attributes: ["perm": .ints(order.map(Int64.init))])
+    if operand.batchAxes == 0 { value = moved("Unsqueeze", value, into: &before) }
+    if let order = operand.transposition {
+      value = emit("Transpose", [value], attributes: ["perm": .ints(order.map(Int64.init))], into: &before)
+    }
+    return operand.batchAxes > 1 ? merged(value, operand) : value
+  }
+
+  /// A value with its leading axes made one.
+  private mutating func merged(_ value: String, _ operand: Attention.Operand) -> String {
+    let known = view.shape(operand.value) ?? []
+    let dims = operand.transposition.map { order in order.map { known[$0] } } ?? known
+    let rest = dims.dropFirst(operand.batchAxes).map { $0?.value }
+    let shape: String
+    if rest.allSatisfy({ $0 != nil }), !rest.isEmpty {
+      shape = list([-1] + rest.compactMap { $0 }, into: &before)
+    } else {
+      let whole = emit("Shape", [value], into: &before)
+      shape = emit(
+        "Concat", [list([-1], into: &before), part(of: whole, from: Int64(operand.batchAxes), into: &before)],
+        attributes: ["axis": .int(0)], into: &before)
+    }
+    return emit("Reshape", [value, shape], into: &before)
   }
 
   /// The name that the operator's output gets.
-  mutating func target(_ operand: Attention.Operand) -> String {
+  ///
+  /// - Parameter query: what the operator reads, for the lengths of a batch of several axes.
+  mutating func target(_ operand: Attention.Operand, query: Attention.Operand) -> String {
     var target = operand.value
-    var added: [NewNode] = []
-    if operand.lacksBatch {
-      let source = fresh("\(prefix).batch")
-      _ = moved("Squeeze", source, output: target, into: &added)
-      target = source
-    }
-    if let order = operand.transposition {
-      let source = fresh("\(prefix).output")
-      added.insert(
+    // From the value back to the operator; each node that is added stands before those already there.
+    var chain: [NewNode] = []
+    if let order = operand.transposition, operand.batchAxes > 0 {
+      chain.insert(
         NewNode(
-          "Transpose", name: fresh("\(prefix).Transpose"), inputs: [source], outputs: [target],
+          "Transpose", name: fresh("\(prefix).Transpose"), inputs: [fresh("\(prefix).output")], outputs: [target],
           attributes: ["perm": .ints(order.map(Int64.init))]), at: 0)
-      target = source
+      target = chain[0].inputs[0]
     }
-    after += added
+    if operand.batchAxes > 1 {
+      let source = fresh("\(prefix).batch")
+      var nodes: [NewNode] = []
+      let shape = batchShape(source, operand, query, into: &nodes)
+      nodes.append(
+        NewNode("Reshape", name: fresh("\(prefix).Reshape"), inputs: [source, shape], outputs: [target]))
+      chain.insert(contentsOf: nodes, at: 0)
+      target = source
+    } else if operand.batchAxes == 0 {
+      let source = fresh("\(prefix).batch")
+      _ = moved("Squeeze", source, output: target, into: &chain)
+      target = source
+      if let order = operand.transposition {
+        let source = fresh("\(prefix).output")
+        chain.insert(
+          NewNode(
+            "Transpose", name: fresh("\(prefix).Transpose"), inputs: [source], outputs: [target],
+            attributes: ["perm": .ints(order.map(Int64.init))]), at: 0)
+        target = source
+      }
+    }
+    after += chain
     return target
+  }
+
+  /// The lengths that an output with a batch of one axis gets.
+  private mutating func batchShape(
+    _ value: String, _ operand: Attention.Operand, _ query: Attention.Operand, into nodes: inout [NewNode]
+  ) -> String {
+    let known = view.shape(operand.value) ?? []
+    var dims = known.map { $0?.value }
+    for (axis, position) in (operand.transposition ?? []).enumerated() { dims[position] = known[axis]?.value }
+    if !dims.isEmpty, dims.count(where: { $0 == nil }) < 2 { return list(dims.map { $0 ?? -1 }, into: &nodes) }
+    let batch = emit("Shape", [name(query.value)], into: &nodes)
+    let rest = emit("Shape", [value], into: &nodes)
+    return emit(
+      "Concat",
+      [
+        part(of: batch, from: 0, to: Int64(operand.batchAxes), into: &nodes), part(of: rest, from: 1, into: &nodes),
+      ], attributes: ["axis": .int(0)], into: &nodes)
+  }
+
+  /// Some of the lengths in a list.
+  private func part(
+    of shape: String, from start: Int64, to end: Int64 = .max, into nodes: inout [NewNode]
+  ) -> String {
+    if (view.opsets[""] ?? 13) < 10 {
+      return emit("Slice", [shape], attributes: ["starts": .ints([start]), "ends": .ints([end])], into: &nodes)
+    }
+    return emit("Slice", [shape, list([start], into: &nodes), list([end], into: &nodes)], into: &nodes)
+  }
+
+  /// As a node, since functions have no initializers.
+  private func list(_ numbers: [Int64], into nodes: inout [NewNode]) -> String {
+    emit("Constant", [], attributes: ["value": .tensor(Tensor(name: "", int64s: numbers))], into: &nodes)
+  }
+
+  private func emit(
+    _ type: String, _ inputs: [String], attributes: [String: AttributeValue] = [:], into nodes: inout [NewNode]
+  ) -> String {
+    let name = fresh("\(prefix).\(type)")
+    nodes.append(NewNode(type, name: name, inputs: inputs, outputs: [name], attributes: attributes))
+    return name
   }
 
   /// Adds or takes away the leading axis.
@@ -72,12 +148,7 @@ struct SiteNode {
     if (view.opsets[""] ?? 13) < 13 {
       node.attributes["axes"] = .ints([0])
     } else {
-      let axes = fresh("\(prefix).axes")
-      nodes.append(
-        NewNode(
-          "Constant", name: axes, inputs: [], outputs: [axes],
-          attributes: ["value": .tensor(Tensor(name: "", int64s: [0]))]))
-      node.inputs.append(axes)
+      node.inputs.append(list([0], into: &nodes))
     }
     nodes.append(node)
     return node.outputs[0]
@@ -130,13 +201,5 @@ struct SiteNode {
     attributes["policies"] = .tensor(
       Tensor(name: "policies", dims: [policy.points.count, attention.heads, Policy.rowLength], floats: rows))
     return attributes
-  }
-
-  private mutating func add(
-    _ type: String, _ inputs: [String], attributes: [String: AttributeValue] = [:]
-  ) -> String {
-    let name = fresh("\(prefix).\(type)")
-    before.append(NewNode(type, name: name, inputs: inputs, outputs: [name], attributes: attributes))
-    return name
   }
 }

@@ -79,7 +79,7 @@ public struct SiteRewriter {
       inputs.append(RewriteNames.point)
     }
     while inputs.last == "" { inputs.removeLast() }
-    var outputs = [node.target(attention.output)]
+    var outputs = [node.target(attention.output, query: attention.query)]
     if site.location.function != nil, let type = attention.elementType {
       // ONNX Runtime infers the types of a function's body without the operator library.
       outputs = [node.typed(outputs[0], type)]
@@ -111,7 +111,6 @@ public struct SiteRewriter {
       attributes: attributes, metadata: SiteNode.metadata(site, in: view))
     let added = node.before + [new] + node.after
     delta[site.location].insert(added, before: last.index)
-    if site.location.function == nil { delta[site.location].addedInitializers += node.initializers }
     var entry = replaced[site.location] ?? ([], [])
     entry.removed.insert(last.index)
     entry.read.formUnion(added.flatMap(\.inputs))

@@ -71,8 +71,8 @@ final class SiteClassifier {
   }
 
   private func content(_ operand: Attention.Operand, _ graph: Int) -> AxisContent {
-    let axis = operand.layout == .bhsd ? 2 : 1
-    let own = (operand.transposition.map { $0[axis] } ?? axis) - (operand.lacksBatch ? 1 : 0)
+    let axis = (operand.layout == .bhsd ? 2 : 1) + max(0, operand.batchAxes - 1)
+    let own = (operand.transposition.map { $0[axis] } ?? axis) - (operand.batchAxes == 0 ? 1 : 0)
     return tracer.content(of: operand.value, axis: own, in: graph)
   }
 

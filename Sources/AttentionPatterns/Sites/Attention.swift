@@ -25,25 +25,25 @@ public struct Attention: Sendable {
   var keySource: String?
   /// Of query, key and value.
   public var elementType: ElementType?
-  /// Axes of the scores: in three dimensions batch and heads are one.
-  public var scoresRank = 4
 
   /// A tensor that the operator reads or writes.
   public struct Operand: Equatable, Sendable {
     public var value: String
     public var layout: TensorLayout
-    /// True where the value has no batch axis: one is put before the others.
-    public var lacksBatch = false
-    /// A transposition to be put between, where the operator cannot read the value as it lies.
+    /// How many of the value's leading axes are the batch: where there is none, one is put before the others; several
+    /// are made one.
+    public var batchAxes = 1
+    /// A transposition to be put between, where the operator cannot read the value as it lies: before its batch is made
+    /// one axis, and after one is put before the others.
     public var transposition: [Int]?
   }
 
   /// What is added to the scores, or hides keys.
   public enum Mask: Equatable, Sendable {
     /// Added, times a factor.
-    case additive(String, factor: Double)
+    case additive(String, factor: Double, over: ScoresAxes)
     /// True keeps a score, or hides it where `hides`; hidden scores become `fill`.
-    case boolean(String, hides: Bool, fill: Double)
+    case boolean(String, hides: Bool, fill: Double, over: ScoresAxes)
     /// [B or 1, Sk] or [B or 1, 1, 1, Sk], integer or boolean: not zero takes part, or is hidden where `hides`.
     case keys(String, rank: Int, hides: Bool)
   }
