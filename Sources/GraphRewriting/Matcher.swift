@@ -8,15 +8,23 @@ public struct Matcher: Sendable {
   public let index: GraphIndex
   /// Folds a value to one number, where it is the same in every run.
   private let number: @Sendable (String) -> Double?
+  private let isConstant: @Sendable (String) -> Bool
   public private(set) var nearMiss: NearMiss?
   private var budget = 0
 
   private static let chainLimit = 12
   private static let budgetLimit = 4096
 
-  public init(_ index: GraphIndex, number: @escaping @Sendable (String) -> Double?) {
+  /// - Parameters:
+  ///   - number: what a value is, where it is one number in every run.
+  ///   - isConstant: whether a value is the same in every run.
+  public init(
+    _ index: GraphIndex, number: @escaping @Sendable (String) -> Double?,
+    isConstant: @escaping @Sendable (String) -> Bool
+  ) {
     self.index = index
     self.number = number
+    self.isConstant = isConstant
   }
 
   /// - Returns: what was bound, or nil; then `nearMiss` says where the longest attempt stopped.
@@ -54,6 +62,13 @@ public struct Matcher: Sendable {
     case .number(let name):
       guard let folded = number(value) else { return miss(value, "a constant number", state) }
       match.numbers[name] = folded
+      match.values[name] = value
+      return match
+    case .weight(let name), .activation(let name):
+      let isWeight = if case .weight = pattern { true } else { false }
+      guard !value.isEmpty, isConstant(value) == isWeight else {
+        return miss(value, isWeight ? "a weight" : "what depends on the inputs", state)
+      }
       match.values[name] = value
       return match
     case .alternatives(let group, let alternatives):
@@ -118,7 +133,7 @@ public struct Matcher: Sendable {
   /// Names that a pattern captures itself, outside of `.rest`.
   private func captures(of pattern: Pattern) -> Set<String> {
     switch pattern {
-    case .value(let name), .number(let name): [name]
+    case .value(let name), .number(let name), .weight(let name), .activation(let name): [name]
     case .rest, .absent: []
     case .alternatives(_, let list): list.reduce(into: []) { $0.formUnion(captures(of: $1.pattern)) }
     case .chain(_, let steps, let end):

@@ -9,6 +9,10 @@ public indirect enum Pattern: Sendable {
   case value(String)
   /// A value that is the same number in every run, captured: a constant, or what shape arithmetic folds to one.
   case number(String)
+  /// A value that is the same in every run, captured: weights, and what is computed from them alone.
+  case weight(String)
+  /// Any other value, captured.
+  case activation(String)
   /// An operator with its inputs in order; `capture` names the node. Further inputs of the node are not looked at.
   case node(ops: [Operator], inputs: [Pattern], commutative: Bool, capture: String?)
   /// The first alternative that fits; its tag is recorded under `group`.

@@ -98,6 +98,54 @@ private struct InContextModel {
   }
 }
 
+/// Tokens of which the graph shows less than usual.
+@Suite struct TokenTests {
+  private func attended(_ m: inout TinyModel, _ tokens: String) {
+    m.node("Transpose", [tokens], ["kt"], ["perm": .ints([0, 2, 1])])
+    m.node("MatMul", [tokens, "kt"], ["scores"])
+    m.node("Softmax", ["scores"], ["p"], ["axis": .int(-1)])
+    m.node("MatMul", ["p", tokens], ["a"])
+  }
+
+  private func site(_ m: TinyModel) throws -> Site {
+    try #require(SiteFinder(try Model.load(bytes: m.bytes, path: "t.onnx")).sites().first)
+  }
+
+  /// Exporters fix the length of a table that is added to the tokens, and leave the video's sizes open.
+  @Test func aLengthFixedOnOneSideHidesNoTarget() throws {
+    var m = TinyModel()
+    m.input("sample", 1, [1, 8, "F", "H", "W"])
+    m.initializer("flat", int64s: [1, 8, -1], shape: [3])
+    m.initializer("table", floats: AttentionModel.noise(192, seed: 1), shape: [1, 24, 8])
+    m.node("Reshape", ["sample", "flat"], ["channels"])
+    m.node("Transpose", ["channels"], ["tokens"], ["perm": .ints([0, 2, 1])])
+    m.node("Add", ["tokens", "table"], ["x"])
+    attended(&m, "x")
+    m.node("Transpose", ["a"], ["back"], ["perm": .ints([0, 2, 1])])
+    m.node("Shape", ["sample"], ["video"])
+    m.node("Reshape", ["back", "video"], ["velocity"])
+    m.output("velocity", 1)
+    let site = try site(m)
+    #expect(site.queryLength == 24)
+    #expect(site.segments.map(\.kind) == [.target])
+    #expect(!site.segmentsAreUnsure)
+  }
+
+  /// [B, S, C] alone is taken for a video's tokens; where the model decodes images, for an image's.
+  @Test func tokensBesideAnImageAreSpatial() throws {
+    for decodesImage in [false, true] {
+      var m = TinyModel()
+      m.input("x", 1, [1, 12, 8])
+      m.input("image", 1, [1, 4, 6, 6])
+      attended(&m, "x")
+      m.output("a", 1)
+      m.node("Relu", ["image"], ["decoded"])
+      if decodesImage { m.output("decoded", 1) }
+      #expect(try site(m).axis == (decodesImage ? .spatial : .spatiotemporal))
+    }
+  }
+}
+
 @Suite struct GivenSegmentsTests {
   @Test func readsKindsLengthsAndGrids() throws {
     let given = try GivenSegments(parsing: "text=77, target=2048:8x16x16,context=2048:8x16x16")

@@ -19,7 +19,9 @@ private func graph() throws -> GraphIndex {
   return GraphIndex(try Model.load(bytes: m.bytes, path: "tiny.onnx").graph)
 }
 
-private func matcher() throws -> Matcher { Matcher(try graph()) { $0 == "two" ? 2 : nil } }
+private func matcher() throws -> Matcher {
+  Matcher(try graph(), number: { $0 == "two" ? 2 : nil }, isConstant: { $0 == "two" })
+}
 
 @Suite struct MatcherTests {
   private let product = Pattern.op("MatMul", .value("left"), .value("right"), as: "product")
@@ -90,7 +92,8 @@ private func matcher() throws -> Matcher { Matcher(try graph()) { $0 == "two" ? 
     m.input("x0", 1, [2])
     for i in 0..<5000 { m.node("Add", ["x\(i)", "x\(i)"], ["x\(i + 1)"]) }
     m.output("x5000", 1)
-    var matcher = Matcher(GraphIndex(try Model.load(bytes: m.bytes, path: "t").graph)) { _ in nil }
+    var matcher = Matcher(
+      GraphIndex(try Model.load(bytes: m.bytes, path: "t").graph), number: { _ in nil }, isConstant: { _ in false })
     let pattern = Pattern.chain(
       group: "sums",
       steps: [

@@ -179,9 +179,9 @@ import Testing
       m.node("Mul", ["bent", "c"], ["s"])
       scores = "s"
     case .reshapedScores:
-      m.initializer("five", int64s: [2, 1, 3, 10, 10], shape: [5])
+      m.initializer("five", int64s: [2, 3, 10, 5, 2], shape: [5])
       m.initializer("four", int64s: [2, 3, 10, 10], shape: [4])
-      m.initializer("shift", floats: AttentionModel.noise(100, seed: 60), shape: [1, 1, 1, 10, 10])
+      m.initializer("shift", floats: AttentionModel.noise(10, seed: 60), shape: [1, 1, 1, 5, 2])
       m.node("Reshape", ["qk", "five"], ["windows"])
       m.node("Add", ["windows", "shift"], ["shifted"])
       m.node("Reshape", ["shifted", "four"], ["s"])

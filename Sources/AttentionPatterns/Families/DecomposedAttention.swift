@@ -71,6 +71,11 @@ struct DecomposedAttention {
           masks.add(
             boolean: mask, hides: step.tag != "mask by Where", fill: fill * unscaled, over: scoresAxes(step, firstAxes))
         }
+      case "mask by Sub":
+        // What is the same for all keys of a query changes none of its weights.
+        if let mask = step.values["mask"], !axes.scoresAreInOrder || view.shape(mask)?.last != 1 {
+          masks.add(mask, factor: -unscaled, over: scoresAxes(step, firstAxes))
+        }
       default: continue
       }
     }
@@ -84,12 +89,8 @@ struct DecomposedAttention {
     if masks.isCausal { return rejected(.causal) }
     guard resolver.hasOneBatch else { return rejected(.formNotUnderstood("keys shared by a whole batch")) }
     guard secondAxes.alpha == 1 else { return rejected(.formNotUnderstood("a factor in its second product")) }
-    if let step = match.steps["scores"]?.first(where: { $0.tag.hasPrefix(DecomposedPattern.unread) })
-      ?? match.steps["probabilities"]?.first(where: { $0.tag.hasPrefix(DecomposedPattern.unread) })
-    {
-      let what = step.tag.dropFirst(DecomposedPattern.unread.count)
-      return rejected(what.hasPrefix("quantised") ? .quantised : .formNotUnderstood(String(what)))
-    }
+    let steps = (match.steps["scores"] ?? []) + (match.steps["probabilities"] ?? [])
+    if let reason = steps.lazy.compactMap({ refusal(of: $0) }).first { return rejected(reason) }
     guard reshapesAgree(first, softmax, attention) else { return rejected(.formNotUnderstood("reshaped scores")) }
     if let refusal = masks.refusal { return rejected(.maskNotSupported(refusal)) }
     // The scores, and all between them and the second product, must not be read by others.
@@ -110,6 +111,14 @@ struct DecomposedAttention {
       axes = before
     }
     return axes
+  }
+
+  private func refusal(of step: Match.Step) -> KeptReason? {
+    // One more column is a sink; more are the scores of other keys.
+    if let sink = step.values["sink"], view.shape(sink)?.last != 1 {
+      return .formNotUnderstood("scores joined with others")
+    }
+    return DecomposedPattern.refusal(of: step.tag)
   }
 
   /// How the scores lie where a mask meets them.

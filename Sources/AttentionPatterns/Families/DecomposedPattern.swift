@@ -9,6 +9,17 @@ enum DecomposedPattern {
   /// Begins the tags of steps that make a site attention which cannot be replaced.
   static let unread = "not read: "
 
+  /// Why a step keeps a site; nil for steps that are read.
+  static func refusal(of tag: String) -> KeptReason? {
+    if let reason = refusals[tag] { return reason }
+    return tag.hasPrefix(unread) ? .formNotUnderstood(String(tag.dropFirst(unread.count))) : nil
+  }
+
+  private static let refusals: [String: KeptReason] = [
+    "soft cap": .softCap, "attention sink": .attentionSink, "quantised scores": .quantised,
+    "quantised weights": .quantised,
+  ]
+
   static let pattern = Pattern.alternatives(
     group: "second product",
     [
@@ -26,21 +37,21 @@ enum DecomposedPattern {
           .value("scales"))),
     ])
 
-  static let probabilities = Pattern.chain(
-    group: "probabilities",
-    steps: [
-      .init("Cast", .op("Cast", .rest)),
-      .init("Identity", .op("Identity", .rest)),
-      .init("Dropout", .op("Dropout", .rest)),
-      .init("NaN guard", .op("Where", .op("IsNaN", .value("guarded")), .number("fill"), .rest)),
-      .init("Transpose", .op("Transpose", .rest, as: "turned")),
-      .init("\(unread)reshaped weights", .op("Reshape", .rest)),
-      .init("\(unread)a part of the weights", .op("Slice", .rest)),
-      .init("\(unread)weights times something", .op("Mul", .rest, .value("by"), commutative: true)),
-      .init("\(unread)weights divided by something", .op("Div", .rest, .value("by"))),
-      .init("\(unread)quantised weights", .op("DequantizeLinear", .op("QuantizeLinear", .rest))),
-    ],
-    end: softmax)
+  static let probabilities = Pattern.chain(group: "probabilities", steps: afterSoftmax, end: softmax)
+
+  /// What may stand between the softmax and the second product.
+  static let afterSoftmax: [Pattern.Alternative] = [
+    .init("Cast", .op("Cast", .rest)),
+    .init("Identity", .op("Identity", .rest)),
+    .init("Dropout", .op("Dropout", .rest)),
+    .init("NaN guard", .op("Where", .op("IsNaN", .value("guarded")), .number("fill"), .rest)),
+    .init("Transpose", .op("Transpose", .rest, as: "turned")),
+    .init("\(unread)reshaped weights", .op("Reshape", .rest)),
+    .init("\(unread)a part of the weights", .op("Slice", .rest)),
+    .init("\(unread)weights times something", .op("Mul", .rest, .value("by"), commutative: true)),
+    .init("\(unread)weights divided by something", .op("Div", .rest, .value("by"))),
+    .init("quantised weights", .op("DequantizeLinear", .op("QuantizeLinear", .rest))),
+  ]
 
   static let softmax = Pattern.alternatives(
     group: "softmax",
@@ -59,27 +70,28 @@ enum DecomposedPattern {
         .op("Exp", .op("Sub", scores, .op("ReduceLogSumExp", .value("sum of"), as: "sum")), as: "softmax")),
     ])
 
-  static let scores = Pattern.chain(
-    group: "scores",
-    steps: [
-      .init("scale by Mul", .op("Mul", .rest, .number("factor"), commutative: true)),
-      .init("scale by Div", .op("Div", .rest, .number("factor"))),
-      .init("mask by Add", .op("Add", .rest, .value("mask"), commutative: true, as: "masked")),
-      .init("mask by Where", .op("Where", .value("mask"), .rest, .number("fill"), as: "masked")),
-      .init("mask by Where, hiding", .op("Where", .value("mask"), .number("fill"), .rest, as: "masked")),
-      .init("Cast", .op("Cast", .rest)),
-      .init("Identity", .op("Identity", .rest)),
-      .init("Reshape", .op("Reshape", .rest)),
-      .init("\(unread)scores with a soft cap", .op("Tanh", .rest)),
-      .init("\(unread)clipped scores", .op("Clip", .rest)),
-      .init("\(unread)scores joined with others", .op("Concat", .rest)),
-      .init("\(unread)transposed scores", .op("Transpose", .rest)),
-      .init("\(unread)scores times something", .op("Mul", .rest, .value("by"), commutative: true)),
-      .init("\(unread)scores divided by something", .op("Div", .rest, .value("by"))),
-      .init("\(unread)something subtracted from the scores", .op("Sub", .rest, .value("by"))),
-      .init("\(unread)quantised scores", .op("DequantizeLinear", .op("QuantizeLinear", .rest))),
-    ],
-    end: firstProduct)
+  static let scores = Pattern.chain(group: "scores", steps: beforeSoftmax, end: firstProduct)
+
+  /// What may stand between the first product and the softmax.
+  static let beforeSoftmax: [Pattern.Alternative] = [
+    .init("scale by Mul", .op("Mul", .rest, .number("factor"), commutative: true)),
+    .init("scale by Div", .op("Div", .rest, .number("factor"))),
+    .init("mask by Add", .op("Add", .rest, .value("mask"), commutative: true, as: "masked")),
+    .init("mask by Where", .op("Where", .value("mask"), .rest, .number("fill"), as: "masked")),
+    .init("mask by Where, hiding", .op("Where", .value("mask"), .number("fill"), .rest, as: "masked")),
+    .init("mask by Sub", .op("Sub", .rest, .value("mask"), as: "masked")),
+    .init("Cast", .op("Cast", .rest)),
+    .init("Identity", .op("Identity", .rest)),
+    .init("Reshape", .op("Reshape", .rest)),
+    .init("soft cap", .op("Tanh", .rest)),
+    .init("attention sink", .op("Concat", .rest, .value("sink"))),
+    .init("attention sink", .op("Concat", .value("sink"), .rest)),
+    .init("quantised scores", .op("DequantizeLinear", .op("QuantizeLinear", .rest))),
+    .init("\(unread)clipped scores", .op("Clip", .rest)),
+    .init("\(unread)transposed scores", .op("Transpose", .rest)),
+    .init("\(unread)scores times something", .op("Mul", .rest, .value("by"), commutative: true)),
+    .init("\(unread)scores divided by something", .op("Div", .rest, .value("by"))),
+  ]
 
   static let firstProduct = Pattern.alternatives(
     group: "first product",

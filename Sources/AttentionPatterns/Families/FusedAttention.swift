@@ -14,9 +14,22 @@ struct FusedAttention {
     case .init("MultiHeadAttention", domain: "com.microsoft"): multiHead()
     case .init("Attention", domain: "com.microsoft"): projecting()
     case .init("GroupQueryAttention", domain: "com.microsoft"): grouped()
+    case .init("QAttention", domain: "com.microsoft"), .init("QOrderedAttention", domain: "com.microsoft"):
+      rejected(other, .quantised)
+    case let operation where operation.domain == "com.microsoft" && Self.others.contains(operation.type):
+      rejected(other, .formNotUnderstood("ONNX Runtime's \(operation.type)"))
     default: nil
     }
   }
+
+  /// Softmax attention that ONNX Runtime has operators for and that is not read.
+  private static let others: Set<String> = [
+    "DecoderAttention", "DecoderMaskedMultiHeadAttention", "DecoderMaskedSelfAttention", "DynamicSparseAttention",
+    "LongformerAttention", "PackedAttention", "PackedMultiHeadAttention", "PagedAttention", "SparseAttention",
+    "SparsePagedAttention",
+  ]
+
+  private var other: Recognition { Recognition(softmax: node, nodes: [node], pattern: "com.microsoft.\(node.opType)") }
 
   // MARK: ai.onnx
 
@@ -44,7 +57,7 @@ struct FusedAttention {
     found.attention = attention
     if attention.isCausal { return rejected(found, .causal) }
     if let refusal = masks.refusal { return rejected(found, .maskNotSupported(refusal)) }
-    if node.float("softcap") ?? 0 != 0 { return rejected(found, .formNotUnderstood("scores with a soft cap")) }
+    if node.float("softcap") ?? 0 != 0 { return rejected(found, .softCap) }
     if (4...6).contains(where: { !input($0).isEmpty }) || output(1) || output(2) {
       return rejected(found, .formNotUnderstood("keys of earlier runs"))
     }
@@ -58,9 +71,7 @@ struct FusedAttention {
   private func multiHead() -> Recognition? {
     var found = Recognition(softmax: node, nodes: [node], pattern: "com.microsoft.MultiHeadAttention")
     let heads = node.int("num_heads").map { Int(clamping: $0) }
-    guard !input(1).isEmpty, !input(2).isEmpty else {
-      return rejected(found, .formNotUnderstood("query, key and value packed in one tensor"))
-    }
+    if input(2).isEmpty { return packed(found, heads) }
     guard
       var attention = attention(
         input(0), input(1), input(2), heads: heads, keyHeads: heads,
@@ -117,14 +128,48 @@ struct FusedAttention {
   /// `GroupQueryAttention`: always causal.
   private func grouped() -> Recognition? {
     var found = Recognition(softmax: node, nodes: [node], pattern: "com.microsoft.GroupQueryAttention")
-    guard !input(1).isEmpty, !input(2).isEmpty else {
-      return rejected(found, .formNotUnderstood("query, key and value packed in one tensor"))
-    }
     found.attention = attention(
       input(0), input(1), input(2), heads: node.int("num_heads").map { Int(clamping: $0) },
       keyHeads: node.int("kv_num_heads").map { Int(clamping: $0) }, scale: node.float("scale"))
     found.attention?.isCausal = true
     return rejected(found, .causal)
+  }
+
+  /// `MultiHeadAttention` of [B, S, H, 3, D], or of [B, S, H·D] with keys and values as [B, L, H, 2, D].
+  private func packed(_ found: Recognition, _ heads: Int?) -> Recognition {
+    var found = found
+    let isAll = input(1).isEmpty
+    let source = isAll ? input(0) : input(1)
+    guard let heads, let shape = view.shape(source), shape.count == 5, shape[3] == (isAll ? 3 : 2),
+      shape[2] == Dimension(heads), let size = shape[4]?.value, let query = view.shape(input(0)),
+      let output = node.outputs.first
+    else { return rejected(found, .lengthsUnknown("the shapes of its query, key and value")) }
+    func part(_ position: Int64, _ name: String) -> [NewNode] {
+      [
+        NewNode(
+          "Constant", name: "", inputs: [], outputs: ["\(name).part"],
+          attributes: ["value": .tensor(Tensor(name: "", dims: [], int64s: [position]))]),
+        NewNode("Gather", name: "", inputs: [source, "\(name).part"], outputs: [name], attributes: ["axis": .int(3)]),
+      ]
+    }
+    let own = node.float("scale").flatMap { $0 == 0 ? nil : Double($0) } ?? 1 / Double(size).squareRoot()
+    var attention = Attention(
+      query: .init(value: isAll ? "%query" : input(0), layout: isAll ? .bshd : .bse),
+      key: .init(value: "%key", layout: .bshd), value: .init(value: "%value", layout: .bshd),
+      output: .init(value: output, layout: .bse), scale: own, masks: [], isCausal: false, heads: heads,
+      keyHeads: heads, headSize: Int(size), batch: query[0], queryLength: query[1], keyLength: shape[1])
+    attention.prelude =
+      (isAll ? part(0, "%query") : []) + part(isAll ? 1 : 0, "%key") + part(isAll ? 2 : 1, "%value")
+    attention.sequenceSource = input(0)
+    attention.keySource = source
+    attention.elementType = view.elementType(source)
+    finish(&found, attention, keyMask: input(4), bias: input(5))
+    if !input(3).isEmpty || node.inputs.dropFirst(6).contains(where: { !$0.isEmpty }) || self.output(1)
+      || self.output(2)
+    {
+      return rejected(found, found.reason ?? .formNotUnderstood("a bias or keys of earlier runs beside packed ones"))
+    }
+    return found
   }
 
   // MARK: Parts

@@ -48,6 +48,11 @@ public final class GraphView: Sendable {
     return first
   }
 
+  /// Matches patterns in this graph.
+  var matcher: Matcher {
+    Matcher(index, number: { self.number($0) }, isConstant: { self.isConstant($0) })
+  }
+
   public func elementType(_ value: String) -> ElementType? {
     ElementType(rawValue: shapes.elementType(of: value)).flatMap { $0 == .undefined ? nil : $0 }
   }

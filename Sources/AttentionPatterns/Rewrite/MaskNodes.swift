@@ -37,7 +37,7 @@ struct MaskNodes {
             emit("Where", hides ? [value, filled, zero] : [value, zero, filled]), view.shape(value), axes))
       }
     case .additive(let value, let factor, let axes):
-      if let (condition, hides) = condition(value), let keys = keys(condition, axes) {
+      if factor > 0, let (condition, hides) = condition(value), let keys = keys(condition, axes) {
         add(keyMask: keys, hides: hides)
       } else {
         let typed = cast(value)

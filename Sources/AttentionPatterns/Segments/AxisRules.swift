@@ -112,7 +112,9 @@ struct AxisRules {
     let shorter = min(from.count, to.count)
     let start = (0..<shorter).first { from[$0] == nil || from[$0] != to[$0] } ?? shorter
     let end =
-      (0..<shorter - start).first { from[from.count - 1 - $0] == nil || from[from.count - 1 - $0] != to[to.count - 1 - $0] }
+      (0..<shorter - start).first {
+        from[from.count - 1 - $0] == nil || from[from.count - 1 - $0] != to[to.count - 1 - $0]
+      }
       ?? shorter - start
     if key.axis < start { return get(input(0), key.axis) }
     if key.axis >= to.count - end { return get(input(0), key.axis - to.count + from.count) }

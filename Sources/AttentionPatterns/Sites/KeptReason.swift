@@ -2,6 +2,9 @@
 public enum KeptReason: Hashable, Sendable {
   case causal
   case quantised
+  case softCap
+  case attentionSink
+  case headsMixed
   case formNotUnderstood(String)
   case probabilitiesUsedElsewhere(String)
   case lengthsUnknown(String)
@@ -31,6 +34,9 @@ public enum KeptReason: Hashable, Sendable {
     switch self {
     case .causal: "It is causal, which the operator does not do."
     case .quantised: "Its products are quantised."
+    case .softCap: "Its scores have a soft cap, which the operator does not do."
+    case .attentionSink: "It has an attention sink beside the keys, which the operator does not do."
+    case .headsMixed: "Its heads are mixed beside the softmax, as talking heads are."
     case .formNotUnderstood(let what): "It is attention of a form that is not understood: \(what)."
     case .probabilitiesUsedElsewhere(let user): "Its weights are also used by \(user)."
     case .lengthsUnknown(let what): "The graph does not tell \(what)."
@@ -51,7 +57,7 @@ public enum KeptReason: Hashable, Sendable {
   /// What the user may do.
   public var hint: String {
     switch self {
-    case .causal: "Nothing is to be done."
+    case .causal, .softCap, .attentionSink, .headsMixed: "Nothing is to be done."
     case .quantised: "Patch the model before it is quantised."
     case .formNotUnderstood: "Run inspect --verbose and report the export."
     case .probabilitiesUsedElsewhere: "Export the model without returning attention weights."

@@ -18,7 +18,7 @@ extension SiteFinder {
     let known = Set(sites.map { "\($0.path)\u{1}\($0.output)" })
     var result: [OtherSoftmax] = []
     for view in views {
-      var matcher = Matcher(view.index) { view.number($0) }
+      var matcher = view.matcher
       for node in view.graph.nodes where node.domain.isEmpty && node.opType == "Softmax" {
         guard let output = node.outputs.first, !known.contains("\(view.graph.path)\u{1}\(output)") else { continue }
         let (matched, reason) = attempt(output, view, &matcher)

@@ -40,7 +40,7 @@ public struct SiteFinder: Sendable {
     let classifier = SiteClassifier(model, scopes)
     let program = LengthProgram(model.graph)
     for (position, view) in views.enumerated() {
-      var matcher = Matcher(view.index) { view.number($0) }
+      var matcher = view.matcher
       for node in view.graph.nodes {
         guard var site = site(at: node, view, &matcher) else { continue }
         classifier.classify(&site, in: position)
@@ -67,11 +67,15 @@ public struct SiteFinder: Sendable {
 
   private func site(at node: Node, _ view: GraphView, _ matcher: inout Matcher) -> Site? {
     if let recognition = FusedAttention(view: view, node: node).recognised() { return site(recognition, view) }
-    guard Self.products.contains(.init(of: node)), let output = node.outputs.first,
-      var match = matcher.match(DecomposedPattern.pattern, at: output)
-    else { return nil }
-    match.values["output"] = output
-    return DecomposedAttention(view: view, match: match).recognised().map { site($0, view) }
+    guard Self.products.contains(.init(of: node)), let output = node.outputs.first else { return nil }
+    if var match = matcher.match(DecomposedPattern.pattern, at: output) {
+      match.values["output"] = output
+      if let found = DecomposedAttention(view: view, match: match).recognised() { return site(found, view) }
+    }
+    // Most products are with weights; for these the search would go far.
+    guard node.inputs.count == 2, !view.isConstant(node.inputs[1]) else { return nil }
+    return matcher.match(TalkingHeads.pattern, at: output)
+      .flatMap { TalkingHeads(view: view, match: $0).recognised() }.map { site($0, view) }
   }
 
   private func site(_ found: Recognition, _ view: GraphView) -> Site {
