@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 SWIFT_BUILD := swift build -c release
 BIN := .build/release
 
-.PHONY: build demo test bench acceptance install dependencies clean
+.PHONY: build demo test fuzz bench acceptance install dependencies clean
 
 dependencies:
 	@.ci/install-dependencies
@@ -18,6 +18,10 @@ demo: build
 
 test: dependencies
 	@Tests/run-tests
+
+# Hostile models, found by mutation: make fuzz [SECONDS=60] [JOBS=2]
+fuzz: dependencies
+	@Tests/Fuzz/run $(or $(SECONDS),60) $(or $(JOBS),2)
 
 bench: build
 	@$(BIN)/isa-patch bench attention

@@ -13,6 +13,16 @@ func kernels(_ name: String, define: String, _ clangFlags: [String]) -> Target {
 
 let onnx: [LinkerSetting] = ["onnx", "onnx_proto", "protobuf", "z"].map { .linkedLibrary($0) }
 
+/// Needs libFuzzer, and so `-sanitize=fuzzer` in all modules: see Tests/Fuzz/run.
+let fuzz: [Target] =
+  Context.environment["ISA_FUZZ"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "fuzz", dependencies: ["AttentionPatterns", "ISAPatch", "ONNXGraph", "SparseAttention", "TestSupport"],
+      path: "Tests/Fuzz", exclude: ["run"], linkerSettings: [.unsafeFlags(["-use-ld=lld"])])
+  ]
+
 let package = Package(
   name: "isa-patch",
   products: [
@@ -94,7 +104,7 @@ let package = Package(
     .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
     .testTarget(name: "CalibrationCoreTests", dependencies: ["CalibrationCore", "TestSupport"]),
     .testTarget(name: "ISAPatchTests", dependencies: ["ISAPatch", "TestSupport"]),
-  ],
+  ] + fuzz,
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17
 )

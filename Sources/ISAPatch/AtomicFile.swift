@@ -23,9 +23,15 @@ public enum AtomicFile {
     pending.withLock { _ = $0.remove(temporary) }
   }
 
+  /// A file that was committed provisionally stays.
+  static func settle(_ path: String) { pending.withLock { _ = $0.remove(path) } }
+
   /// Syncs the temporary file and puts it in the target's place.
+  /// - Parameter provisionally: the target still goes on `discard` or Ctrl-C, until `settle`.
   /// - Throws: `ToolError` 73 where the target cannot be made, 74 where syncing failed.
-  public static func commit(_ temporary: String, to target: String) throws(ToolError) {
+  public static func commit(
+    _ temporary: String, to target: String, provisionally: Bool = false
+  ) throws(ToolError) {
     let descriptor = open(temporary, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
       let why = reason(errno)
@@ -48,7 +54,10 @@ public enum AtomicFile {
       discard(temporary)
       throw .cannotWrite(target, why)
     }
-    pending.withLock { _ = $0.remove(temporary) }
+    pending.withLock {
+      $0.remove(temporary)
+      if provisionally { $0.insert(target) }
+    }
     let folder = open(URL(fileURLWithPath: target).deletingLastPathComponent().path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     if folder >= 0 {
       fsync(folder)
@@ -67,34 +76,57 @@ public enum AtomicFile {
 
   private static func write(_ bytes: UnsafeRawBufferPointer, to target: String) throws(ToolError) {
     let temporary = temporaryPath(for: target)
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    let unnamed = openUnnamed(beside: temporary)
+    let descriptor = unnamed ?? open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else {
       let why = reason(errno)
       discard(temporary)
       throw .cannotWrite(target, why)
     }
+    defer { close(descriptor) }
     var offset = 0
     while offset < bytes.count {
       let n = Glibc.write(descriptor, bytes.baseAddress?.advanced(by: offset), min(bytes.count - offset, 1 << 30))
       if n < 0 {
         if errno == EINTR { continue }
-        let code = errno
-        close(descriptor)
+        let why = reason(errno)
         discard(temporary)
-        throw failure(target, reason(code))
+        throw failure(target, why)
       }
       offset += n
     }
-    close(descriptor)
+    if unnamed != nil, linkat(AT_FDCWD, link(to: descriptor), AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) != 0 {
+      let why = reason(errno)
+      discard(temporary)
+      throw failure(target, why)
+    }
     try commit(temporary, to: target)
   }
+
+  /// A file without a name until it is complete: whatever ends the process, nothing of it stays. Nil where the file
+  /// system has none.
+  private static func openUnnamed(beside temporary: String) -> Int32? {
+    // <fcntl.h> composes O_TMPFILE in a way that Swift does not import.
+    let flag: Int32 = 0o20000000 | O_DIRECTORY
+    let folder = URL(fileURLWithPath: temporary).deletingLastPathComponent().path
+    let descriptor = open(folder, O_WRONLY | flag | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { return nil }
+    guard access(link(to: descriptor), F_OK) == 0 else {
+      close(descriptor)
+      return nil
+    }
+    return descriptor
+  }
+
+  private static func link(to descriptor: Int32) -> String { "/proc/self/fd/\(descriptor)" }
 
   /// Fails early, before hours of work, where the target's folder cannot take a file.
   /// - Throws: `ToolError` 73.
   public static func checkWritable(_ target: String) throws(ToolError) {
     try checkKind(target)
     let temporary = temporaryPath(for: target)
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    let descriptor =
+      openUnnamed(beside: temporary) ?? open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     let code = errno
     if descriptor >= 0 { close(descriptor) }
     discard(temporary)

@@ -11,7 +11,50 @@ public enum ExternalDataPolicy: String, CaseIterable, Sendable {
   case link
 }
 
-enum ExternalData {
+/// A model's data files, made reachable from the folder of another model.
+struct ExternalData {
+  /// What was made, outermost folders first; it goes again where the model that needs it cannot be written.
+  private var files: [String] = []
+  private var folders: [String] = []
+
+  /// Makes the data reachable from the output's folder, since ONNX Runtime reads none outside of it.
+  ///
+  /// - Throws: `ToolError` 64 where it would have to move and must not, 65 where it may not be read, 73 where another file
+  ///   has its name, 73 or 74 where it cannot be written. Nothing was made then.
+  static func provided(
+    _ model: Model, for output: String, by policy: ExternalDataPolicy
+  ) throws(ToolError) -> ExternalData {
+    var result = ExternalData()
+    let source = URL(fileURLWithPath: model.path).deletingLastPathComponent().resolvingSymlinksInPath()
+    let target = URL(fileURLWithPath: output).deletingLastPathComponent().resolvingSymlinksInPath()
+    guard source.path != target.path else { return result }
+    do throws(ToolError) {
+      for location in locations(model) {
+        guard policy != .keep else {
+          throw ToolError(
+            "\(output) would not find the weights in \(location), which stay in the original's folder; write beside the "
+              + "original, or use --external-data copy.", .usage)
+        }
+        try result.provide(location, of: model, in: target, by: policy)
+      }
+    } catch {
+      result.withdraw()
+      throw error
+    }
+    return result
+  }
+
+  /// The model that needs the files is there: they stay.
+  func keep() {
+    for file in files { AtomicFile.settle(file) }
+  }
+
+  /// Takes away what was made.
+  func withdraw() {
+    for file in files { AtomicFile.discard(file) }
+    for folder in folders.reversed() { rmdir(folder) }
+  }
+
   /// Locations of a model's external data, each once.
   static func locations(_ model: Model) -> [String] {
     var names: Set<String> = []
@@ -33,40 +76,97 @@ enum ExternalData {
     return names.sorted()
   }
 
-  /// Makes the data reachable from the output's folder, since ONNX Runtime reads none outside of it.
-  ///
-  /// - Throws: `ToolError` 64 where it would have to move and must not, 73 or 74 where it cannot be written.
-  static func provide(_ model: Model, for output: String, by policy: ExternalDataPolicy) throws(ToolError) {
-    let source = URL(fileURLWithPath: model.path).deletingLastPathComponent().resolvingSymlinksInPath()
-    let target = URL(fileURLWithPath: output).deletingLastPathComponent().resolvingSymlinksInPath()
-    guard source.path != target.path else { return }
-    for location in locations(model) {
-      let (from, to) = (source.appendingPathComponent(location), target.appendingPathComponent(location))
-      switch policy {
-      case .keep:
+  // MARK: One file
+
+  private mutating func provide(
+    _ location: String, of model: Model, in folder: URL, by policy: ExternalDataPolicy
+  ) throws(ToolError) {
+    let path = folder.appendingPathComponent(location).path
+    let source: Int32
+    do throws(ModelError) { source = try model.openExternalData(location) } catch { throw ToolError(error) }
+    defer { close(source) }
+    try makeFolders(for: location, in: folder)
+    // A location is the model's word: it must not lead out of the folder, nor replace what the user has there.
+    let parent = URL(fileURLWithPath: path).deletingLastPathComponent().resolvingSymlinksInPath().path
+    guard parent == folder.path || parent.hasPrefix(folder.path == "/" ? "/" : folder.path + "/") else {
+      throw .cannotWrite(path, "a link leads out of the output's folder")
+    }
+    var status = stat()
+    if lstat(path, &status) == 0 {
+      guard Self.isSame(source, path) else {
         throw ToolError(
-          "\(output) would not find the weights in \(location), which stay in the original's folder; write beside the "
-            + "original, or use --external-data copy.", .usage)
-      case .copy, .link:
-        do {
-          try FileManager.default.createDirectory(
-            at: to.deletingLastPathComponent(), withIntermediateDirectories: true)
-        } catch {
-          throw ToolError.cannotWrite(to.path, error.localizedDescription)
-        }
-        let temporary = AtomicFile.temporaryPath(for: to.path)
-        do {
-          if policy == .copy {
-            try FileManager.default.copyItem(atPath: from.path, toPath: temporary)
-          } else {
-            try FileManager.default.linkItem(atPath: from.path, toPath: temporary)
-          }
-        } catch {
-          AtomicFile.discard(temporary)
-          throw ToolError.cannotWrite(to.path, error.localizedDescription)
-        }
-        try AtomicFile.commit(temporary, to: to.path)
+          "\(path) exists and is not the model's \(location); move it away or choose another folder with -o.",
+          .cannotCreate)
+      }
+      return
+    }
+    let temporary = AtomicFile.temporaryPath(for: path)
+    let code = policy == .copy ? Self.copy(source, to: temporary) : Self.link(source, to: temporary)
+    guard code == 0 else {
+      AtomicFile.discard(temporary)
+      throw AtomicFile.failure(path, AtomicFile.reason(code))
+    }
+    try AtomicFile.commit(temporary, to: path, provisionally: true)
+    files.append(path)
+  }
+
+  private mutating func makeFolders(for location: String, in folder: URL) throws(ToolError) {
+    var path = folder
+    for part in location.split(separator: "/").dropLast() where part != "." {
+      path.appendPathComponent(String(part))
+      if mkdir(path.path, 0o777) == 0 {
+        folders.append(path.path)
+      } else if errno != EEXIST {
+        throw .cannotWrite(path.path, AtomicFile.reason(errno))
       }
     }
+  }
+
+  /// 0, or what went wrong.
+  private static func copy(_ source: Int32, to path: String) -> Int32 {
+    let target = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard target >= 0 else { return errno }
+    defer { close(target) }
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    var offset: off_t = 0
+    while true {
+      let count = pread(source, &buffer, buffer.count, offset)
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { return errno }
+      if count == 0 { return 0 }
+      var done = 0
+      while done < count {
+        let written = buffer.withUnsafeBytes { write(target, $0.baseAddress?.advanced(by: done), count - done) }
+        if written < 0, errno == EINTR { continue }
+        guard written > 0 else { return errno }
+        done += written
+      }
+      offset += off_t(count)
+    }
+  }
+
+  /// A second name for exactly the file that was opened.
+  private static func link(_ source: Int32, to path: String) -> Int32 {
+    linkat(AT_FDCWD, "/proc/self/fd/\(source)", AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : errno
+  }
+
+  /// True where a path is a regular file with the same contents.
+  private static func isSame(_ source: Int32, _ path: String) -> Bool {
+    let other = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+    guard other >= 0 else { return false }
+    defer { close(other) }
+    var (a, b) = (stat(), stat())
+    guard fstat(source, &a) == 0, fstat(other, &b) == 0, b.st_mode & S_IFMT == S_IFREG, a.st_size == b.st_size
+    else { return false }
+    if a.st_ino == b.st_ino, a.st_dev == b.st_dev { return true }
+    var (first, second) = ([UInt8](repeating: 0, count: 1 << 20), [UInt8](repeating: 0, count: 1 << 20))
+    var offset: off_t = 0
+    while offset < a.st_size {
+      let count = pread(source, &first, first.count, offset)
+      guard count > 0, pread(other, &second, count, offset) == count, memcmp(first, second, count) == 0
+      else { return false }
+      offset += off_t(count)
+    }
+    return true
   }
 }

@@ -111,8 +111,12 @@ public struct PatchJob: Sendable {
     let plan = PatchPlan(treatments: treatments, statistics: options.statistics)
     let bytes = try self.bytes(patcher, plan, digest: digest, choice)
     if !options.dryRun {
-      try ExternalData.provide(model, for: output, by: options.externalData)
-      try AtomicFile.write(bytes, to: output)
+      let data = try ExternalData.provided(model, for: output, by: options.externalData)
+      do throws(ToolError) { try AtomicFile.write(bytes, to: output) } catch {
+        data.withdraw()
+        throw error
+      }
+      data.keep()
     }
     var report = InspectReport(
       model: options.model, output: options.dryRun ? nil : output, adapter: patcher.adapter?.adapter.name, sites: [])
