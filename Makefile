@@ -47,4 +47,4 @@ install: build
 	  >"$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/isa-patch.fish"
 
 clean:
-	rm -rf .build .demo
+	rm -rf .build .build-fuzz .demo
