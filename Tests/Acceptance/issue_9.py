@@ -1,16 +1,18 @@
 """Issue 9: every export of ../shared/exports: sites found and told apart, replaced exactly, restored."""
 import json
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
 
-from harness import OPS, SHARED, TOOL, Table, run
+from harness import OPS, ROOT, SHARED, TOOL, Table, run
 
 EXPORTS = SHARED / "exports"
 PATCH = Path(os.environ.get("ISA_PATCH", TOOL))
+OLDEST = "1.17.3"
 
 
 def tensor(spec):
@@ -143,10 +145,66 @@ def run_file(file, out, problems):
     return worst
 
 
+def read_names(graph):
+    """Values that something reads: nodes, those of bodies included, and the graph's outputs."""
+    names = {o.name for o in graph.output}
+    for node in graph.node:
+        names.update(node.input)
+        for attribute in node.attribute:
+            for body in [attribute.g] * attribute.HasField("g") + list(attribute.graphs):
+                names |= read_names(body)
+    return names
+
+
+def unread(model):
+    """Nodes and initializers that nothing reads."""
+    names = read_names(model.graph)
+    nodes = {n.output[0] for n in model.graph.node if not any(o in names for o in n.output)}
+    return nodes | {t.name for t in model.graph.initializer if t.name not in names}
+
+
+def compare_names(source, out, problems):
+    """What a rewrite leaves: nothing of ours without a reader, every other node under its name."""
+    import onnx
+    original, patched = onnx.load(source), onnx.load(out)
+    left = unread(patched) - unread(original)
+    if left:
+        problems.append(f"without a reader: {sorted(left)[:3]}")
+    before = {tuple(n.output): (n.name, n.op_type) for n in original.graph.node}
+    for node in patched.graph.node:
+        known = before.get(tuple(node.output))
+        ours = node.domain == "isa" or node.name.startswith("isa.")
+        if not ours and known != (node.name, node.op_type):
+            problems.append(f"{node.name} is renamed")
+    inputs = [[v.name for v in m.graph.input] for m in (original, patched)]
+    outputs = [[v.name for v in m.graph.output] for m in (original, patched)]
+    if inputs[0] != inputs[1] or outputs[0] != outputs[1]:
+        problems.append("inputs or outputs differ")
+
+
+def load_in_oldest(pairs, table):
+    """Loads every patched file whose original the oldest ONNX Runtime loads."""
+    subprocess.run([ROOT / "Tests/Python/make-environment.sh", OLDEST], check=True)
+    python = ROOT / f".deps/python/onnxruntime-{OLDEST}/bin/python"
+
+    def loads(library, files):
+        done = subprocess.run([python, Path(__file__).with_name("load_models.py"), library, *files],
+                              capture_output=True, text=True, check=True)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    before = loads("", [str(a) for a, _ in pairs])
+    counted = [(a, b) for a, b in pairs if before[str(a)] is None]
+    after = loads(str(OPS), [str(b) for _, b in counted])
+    failed = {Path(name).name: why for name, why in after.items() if why}
+    table.row(f"loads in ONNX Runtime {OLDEST}", f"all of {len(counted)} whose original it loads",
+              f"{len(counted) - len(failed)}" + "".join(f"; {n}: {why}" for n, why in failed.items()), not failed)
+
+
 def main():
     manifest = json.loads((EXPORTS / "manifest.json").read_text())
     table = Table("Issue 9: real exports")
     totals = dict(sites=0, found=0, replaced=0, kept=0, files=0, ran=0, right=0, unsure=0, wrong=0)
+    pairs = []
     with tempfile.TemporaryDirectory() as name:
         for file in manifest["files"]:
             problems = []
@@ -177,6 +235,8 @@ def main():
                 totals["ran"] += error is not None and error <= limit
                 back = Path(name) / "back.onnx"
                 if patched.code == 0:
+                    pairs.append((source, out))
+                    compare_names(source, out, problems)
                     run("restore", out, "-o", back, check=False, tool=PATCH)
                     if not back.exists() or back.read_bytes() != source.read_bytes():
                         problems.append("not restored")
@@ -199,6 +259,7 @@ def main():
             table.row(file["file"], f"{len(file['sites'])} sites",
                       measured + (f"; kept: {reasons}" if kept else "")
                       + (f"; PROBLEMS: {' | '.join(problems[:6])}" if problems else ""), not problems)
+        load_in_oldest(pairs, table)
     table.row("sites", "135 found", f"{totals['found']} of {totals['sites']} found, {totals['replaced']} replaced, "
               f"{totals['kept']} kept", totals["found"] == totals["sites"])
     table.row("files that run and agree", "36", f"{totals['ran']} of {totals['files']}", totals["ran"] == totals["files"])

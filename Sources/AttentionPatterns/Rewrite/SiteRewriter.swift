@@ -83,6 +83,10 @@ public struct SiteRewriter {
     if site.location.function != nil, let type = attention.elementType {
       // ONNX Runtime infers the types of a function's body without the operator library.
       outputs = [node.typed(outputs[0], type)]
+    } else if let type = attention.elementType, view.index.declared(outputs[0])?.elementType ?? 0 == 0 {
+      // Up to 1.17 it infers none for operators of libraries that take several types.
+      delta[site.location].addedValueInfo.append(
+        ValueInfo(name: outputs[0], elementType: type.rawValue, shape: nil))
     }
     let measures: Bool
     if case .probe = treatment { measures = true } else { measures = statistics }
