@@ -83,11 +83,13 @@ public struct BenchAttentionJob: Sendable {
       }
       peers.append((peer, try Contender(graph.peer(peer), threads: threads, inputs)))
     }
-    var ours: [(BenchCase, ComputeType, Contender)] = []
+    var ours: [(BenchCase, ComputeType, Contender, density: Double)] = []
     for compute in computes {
       for item in cases {
+        let timed = try graph.operatorModel(item.policy, compute: compute, statistics: false)
+        let counted = try graph.operatorModel(item.policy, compute: compute, statistics: true)
         ours.append(
-          (item, compute, try Contender(graph.operatorModel(item.policy, compute: compute), threads: threads, inputs)))
+          (item, compute, try Contender(timed, threads: threads, inputs), try Self.density(counted, inputs)))
       }
     }
     progress.begin(
@@ -99,19 +101,27 @@ public struct BenchAttentionJob: Sendable {
         peaks[compute] = max(peaks[compute] ?? 0, peak)
       }
       for (_, contender) in peers { try contender.time(inputs) }
-      for (_, _, contender) in ours { try contender.time(inputs) }
+      for (_, _, contender, _) in ours { try contender.time(inputs) }
       progress.advance()
     }
     progress.finish()
     for (peer, other) in peers {
-      for (item, compute, own) in ours {
+      for (item, compute, own, density) in ours {
         report.rows.append(
           BenchReport.Row(
             name: item.name, tokens: tokens, heads: heads, headSize: headSize, threads: threads, compute: compute,
-            executedDensity: own.density, median: median(own.seconds), best: own.seconds.min() ?? 0, peer: peer,
+            executedDensity: density, median: median(own.seconds), best: own.seconds.min() ?? 0, peer: peer,
             peerMedian: median(other.seconds), peerBest: other.seconds.min() ?? 0, peak: peaks[compute] ?? 0))
       }
     }
+  }
+
+  /// Executed density of one run, mean over heads.
+  private static func density(_ model: [UInt8], _ inputs: [String: OnnxRuntime.Tensor]) throws -> Double {
+    let results = try Contender.session(model, threads: 1).run(inputs, outputs: [BenchGraph.statistics])
+    let values = results[BenchGraph.statistics]?.floats ?? []
+    let first = stride(from: 0, to: values.count, by: 4).map { Double(values[$0]) }
+    return first.isEmpty ? 1 : first.reduce(0, +) / Double(first.count)
   }
 
   /// Unit Gaussian numbers, the same on every run.
@@ -128,22 +138,20 @@ public struct BenchAttentionJob: Sendable {
   private final class Contender {
     let session: Session
     let threads: Int
-    /// Executed density, mean over heads; 1 of a peer.
-    private(set) var density = 1.0
     private(set) var seconds: [Double] = []
 
     /// Runs once to warm up.
     init(_ model: [UInt8], threads: Int, _ inputs: [String: OnnxRuntime.Tensor]) throws {
+      session = try Self.session(model, threads: threads)
+      self.threads = threads
+      _ = try session.run(inputs)
+    }
+
+    static func session(_ model: [UInt8], threads: Int) throws -> Session {
       var options = Session.Options(threads: threads, opLibraries: [try OpLibrary.find()])
       // Sessions that run in turn must not take each other's cores.
       options.spinning = false
-      session = try Session(Library.load(), model: .bytes(model), options: options)
-      self.threads = threads
-      let results = try session.run(inputs)
-      if let values = results[BenchGraph.statistics]?.floats {
-        let first = stride(from: 0, to: values.count, by: 4).map { Double(values[$0]) }
-        if !first.isEmpty { density = first.reduce(0, +) / Double(first.count) }
-      }
+      return try Session(Library.load(), model: .bytes(model), options: options)
     }
 
     /// One thread by its CPU time, since other work on the machine then counts less; more by the wall clock.
