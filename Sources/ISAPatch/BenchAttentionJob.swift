@@ -1,4 +1,3 @@
-import Glibc
 import ONNXGraph
 import OnnxRuntime
 import Reporting
@@ -58,7 +57,7 @@ public struct BenchAttentionJob: Sendable {
     do {
       var report = BenchReport(machine: Machine.current.description, rows: [])
       for tokens in tokens {
-        let inputs = try Self.inputs(tokens: tokens, width: heads * headSize)
+        let inputs = try BenchInputs.gaussian(tokens: tokens, width: heads * headSize)
         for threads in threads { try measure(tokens, threads, inputs, into: &report, progress) }
       }
       return report
@@ -73,7 +72,7 @@ public struct BenchAttentionJob: Sendable {
   ) throws {
     let graph = BenchGraph(tokens: tokens, heads: heads, headSize: headSize)
     let scores = 4 * heads * tokens * tokens
-    var peers: [(BenchPeer, Contender)] = []
+    var peers: [(BenchPeer, BenchContender)] = []
     for peer in self.peers {
       if peer.keepsScores, scores > Self.scoreLimit {
         report.notes.append(
@@ -81,15 +80,15 @@ public struct BenchAttentionJob: Sendable {
             + "\(NumberFormat.bytes(scores)).")
         continue
       }
-      peers.append((peer, try Contender(graph.peer(peer), threads: threads, inputs)))
+      peers.append((peer, try BenchContender(graph.peer(peer), threads: threads, inputs)))
     }
-    var ours: [(BenchCase, ComputeType, Contender, density: Double)] = []
+    var ours: [(BenchCase, ComputeType, BenchContender, density: Double)] = []
     for compute in computes {
       for item in cases {
         let timed = try graph.operatorModel(item.policy, compute: compute, statistics: false)
         let counted = try graph.operatorModel(item.policy, compute: compute, statistics: true)
         ours.append(
-          (item, compute, try Contender(timed, threads: threads, inputs), try Self.density(counted, inputs)))
+          (item, compute, try BenchContender(timed, threads: threads, inputs), try BenchContender.density(counted, inputs)))
       }
     }
     progress.begin(
@@ -114,85 +113,5 @@ public struct BenchAttentionJob: Sendable {
             peerMedian: median(other.seconds), peerBest: other.seconds.min() ?? 0, peak: peaks[compute] ?? 0))
       }
     }
-  }
-
-  /// Executed density of one run, mean over heads.
-  private static func density(_ model: [UInt8], _ inputs: [String: OnnxRuntime.Tensor]) throws -> Double {
-    let results = try Contender.session(model, threads: 1).run(inputs, outputs: [BenchGraph.statistics])
-    let values = results[BenchGraph.statistics]?.floats ?? []
-    let first = stride(from: 0, to: values.count, by: 4).map { Double(values[$0]) }
-    return first.isEmpty ? 1 : first.reduce(0, +) / Double(first.count)
-  }
-
-  /// Unit Gaussian numbers, the same on every run.
-  private static func inputs(tokens: Int, width: Int) throws -> [String: OnnxRuntime.Tensor] {
-    var random = Gaussian(state: 1)
-    var inputs: [String: OnnxRuntime.Tensor] = [:]
-    for name in BenchGraph.inputs {
-      inputs[name] = try OnnxRuntime.Tensor((0..<tokens * width).map { _ in random.next() }, shape: [1, tokens, width])
-    }
-    return inputs
-  }
-
-  /// A session and the times of its runs.
-  private final class Contender {
-    let session: Session
-    let threads: Int
-    private(set) var seconds: [Double] = []
-
-    /// Runs once to warm up.
-    init(_ model: [UInt8], threads: Int, _ inputs: [String: OnnxRuntime.Tensor]) throws {
-      session = try Self.session(model, threads: threads)
-      self.threads = threads
-      _ = try session.run(inputs)
-    }
-
-    static func session(_ model: [UInt8], threads: Int) throws -> Session {
-      var options = Session.Options(threads: threads, opLibraries: [try OpLibrary.find()])
-      // Sessions that run in turn must not take each other's cores.
-      options.spinning = false
-      return try Session(Library.load(), model: .bytes(model), options: options)
-    }
-
-    /// One thread by its CPU time, since other work on the machine then counts less; more by the wall clock.
-    func time(_ inputs: [String: OnnxRuntime.Tensor]) throws {
-      let clock = threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC
-      let start = Self.now(clock)
-      _ = try session.run(inputs, outputs: [BenchGraph.output])
-      seconds.append(Self.now(clock) - start)
-    }
-
-    private static func now(_ clock: clockid_t) -> Double {
-      var time = timespec()
-      clock_gettime(clock, &time)
-      return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-    }
-  }
-}
-
-/// Unit Gaussian numbers: SplitMix64, then Box and Muller.
-private struct Gaussian {
-  var state: UInt64
-  private var spare: Float?
-
-  init(state: UInt64) { self.state = state }
-
-  private mutating func uniform() -> Float {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return (Float((z ^ (z >> 31)) >> 40) + 0.5) / Float(1 << 24)
-  }
-
-  mutating func next() -> Float {
-    if let x = spare {
-      spare = nil
-      return x
-    }
-    let radius = (-2 * logf(uniform())).squareRoot()
-    let angle = 2 * Float.pi * uniform()
-    spare = radius * sinf(angle)
-    return radius * cosf(angle)
   }
 }

@@ -106,7 +106,7 @@ public struct CalibrateJob: Sendable {
     _ = try PatchJob(
       .init(
         model: model, output: output, mode: .profile(profilePath), selection: selection, segments: segments,
-        adapter: options.adapter)
+        adapter: options.adapter, cost: .measured)
     ).run()
     let recipe = profile.recipe
     return Report(

@@ -1,3 +1,4 @@
+import CalibrationCore
 import Foundation
 import OnnxRuntime
 import SparseAttentionCPU
@@ -17,7 +18,7 @@ public struct DoctorJob: Sendable {
   }
 
   public func run() -> [Finding] {
-    [runtime(), operators(), ffmpeg(), adapters()] + kernels() + [graphics()]
+    [runtime(), operators(), ffmpeg(), adapters()] + kernels() + [speed(), graphics()]
   }
 
   private func finding(_ name: String, needed: Bool = true, _ body: () throws -> String) -> Finding {
@@ -65,6 +66,27 @@ public struct DoctorJob: Sendable {
       Finding(
         name: "kernel \(row.name)", found: row.isAvailable,
         detail: row.declined ?? (row == KernelTable.best ? "in use: \(row.needs)" : row.needs), isNeeded: false)
+    }
+  }
+
+  /// From how many tokens exact attention is no slower than what it replaces.
+  private func speed() -> Finding {
+    finding("speed", needed: false) {
+      guard let model = try CostModelFile.model(.remembered) else {
+        throw ToolError("Not measured yet; 'patch' does it once.", .unavailable)
+      }
+      let parts = CostModel.Original.allCases.compactMap { original -> String? in
+        let lengths = Set(model.rows.filter { $0.original == original }.map(\.tokens)).sorted()
+        guard let longest = lengths.last else { return nil }
+        let gains = lengths.first { length in
+          lengths.filter { $0 >= length }.allSatisfy {
+            model.share(of: original, headSize: 128, tokens: Double($0), density: 1) ?? 0 <= CostModel.tolerance
+          }
+        }
+        let place = gains.map { "from \($0) tokens" } ?? "at no length up to \(longest)"
+        return "\(original.rawValue) \(place)"
+      }
+      return "exact attention gains over " + parts.joined(separator: ", ")
     }
   }
 

@@ -43,9 +43,13 @@ public struct InspectJob: Sendable {
   ) throws(ToolError) -> InspectReport {
     let patcher = try Patcher(model, segments: segments, adapter: adapter)
     let replaced = Dictionary((policies ?? []).map { ($0.site, $0.policy) }, uniquingKeysWith: { first, _ in first })
+    // As `patch` would decide without a profile, from what is known of this machine already.
+    let cost = selection.only.isEmpty ? try CostModelFile.model(.remembered) : nil
+    let gate = cost.map(CostGate.init)
     let sites = patcher.sites.map { site in
       let policy = replaced[site.name]
-      var report = SiteReport(site, reason: policy == nil ? selection.reason(site) : nil, replaced: policy != nil)
+      let reason = policy == nil ? selection.reason(site) ?? gate?.reason(site, density: 1) : nil
+      var report = SiteReport(site, reason: reason, replaced: policy != nil)
       report.policies = policy.map { Profile.SiteRecord(name: site.name, policy: $0) }
       return report
     }

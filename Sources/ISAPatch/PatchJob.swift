@@ -22,13 +22,15 @@ public struct PatchJob: Sendable {
     /// Writes nothing.
     public var dryRun: Bool
     public var statistics: Bool
+    /// What sites that the original does faster are known from.
+    public var cost: CostSource
     /// More entries for the model's metadata.
     public var metadata: [(key: String, value: String)] = []
 
     public init(
       model: String, output: String? = nil, mode: Mode = .exact, selection: SiteSelection = SiteSelection(),
       segments: String? = nil, adapter: String? = nil, externalData: ExternalDataPolicy = .keep, strict: Bool = false,
-      dryRun: Bool = false, statistics: Bool = false
+      dryRun: Bool = false, statistics: Bool = false, cost: CostSource = .none
     ) {
       self.model = model
       self.output = output
@@ -40,6 +42,7 @@ public struct PatchJob: Sendable {
       self.strict = strict
       self.dryRun = dryRun
       self.statistics = statistics
+      self.cost = cost
     }
   }
 
@@ -59,6 +62,8 @@ public struct PatchJob: Sendable {
     public var report: InspectReport
     public var status: ExitStatus
     public var seconds: Double
+    /// What the user should know besides.
+    public var notes: [String] = []
   }
 
   public var options: Options
@@ -96,6 +101,8 @@ public struct PatchJob: Sendable {
     }
     var decisions: [String: (policy: SitePolicy?, reason: KeptReason?)] = [:]
     for site in patcher.sites { decisions[site.name] = try decision(site, policies, patcher) }
+    var notes: [String] = []
+    try keepFaster(patcher.sites, choice, &decisions) { notes.append($0) }
     let chosen = Set(decisions.filter { $0.value.policy != nil }.keys)
     for (site, other) in SharedBodies.conflicts(patcher.sites, chosen: chosen) {
       decisions[site] = (nil, .sharedBody(other))
@@ -123,7 +130,8 @@ public struct PatchJob: Sendable {
     report.sites = reports
     let status: ExitStatus =
       report.replaced == 0 ? .nothingReplaced : options.strict && missed > 0 ? .unmet : .success
-    return Outcome(report: report, status: status, seconds: (ContinuousClock.now - start) / .seconds(1))
+    return Outcome(
+      report: report, status: status, seconds: (ContinuousClock.now - start) / .seconds(1), notes: notes)
   }
 
   /// A glob that names no site is a mistake of the user's.
@@ -167,6 +175,8 @@ public struct PatchJob: Sendable {
     var policies: [String: SitePolicy]?
     /// As the model records it: the mode, or the profile's SHA-256.
     var label: String
+    /// Executed density of sparse policies, where it is known.
+    var density: Double?
     var metadata: [(key: String, value: String)] = []
   }
 
@@ -185,6 +195,7 @@ public struct PatchJob: Sendable {
         }
         return Choice(
           policies: try profile.policies(), label: SHA256.hexadecimal(SHA256.digest(Array(data))),
+          density: profile.qualities.first?.executedDensity,
           metadata: [(QualityDial.metadataKey, QualityDial(profile).text)])
       } catch {
         throw ToolError(error)
@@ -213,5 +224,22 @@ public struct PatchJob: Sendable {
     let isSparse = policy.points.contains { $0.contains { !$0.exact } }
     if isSparse, patcher.needsBias(site) { return (nil, .biasNeedsExact) }
     return (policy, nil)
+  }
+
+  /// Leaves what would be slower replaced; `--only` overrides.
+  private func keepFaster(
+    _ sites: [Site], _ choice: Choice, _ decisions: inout [String: (policy: SitePolicy?, reason: KeptReason?)],
+    note: (String) -> Void
+  ) throws(ToolError) {
+    guard options.selection.only.isEmpty, decisions.values.contains(where: { $0.policy != nil }) else { return }
+    guard let model = try CostModelFile.model(options.cost, note: note) else { return }
+    let gate = CostGate(model: model)
+    for site in sites {
+      guard let policy = decisions[site.name]?.policy else { continue }
+      let isExact = policy.points.allSatisfy { $0.allSatisfy(\.exact) }
+      if let reason = gate.reason(site, density: isExact ? 1 : choice.density) {
+        decisions[site.name] = (nil, reason)
+      }
+    }
   }
 }

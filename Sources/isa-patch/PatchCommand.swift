@@ -49,14 +49,15 @@ struct PatchCommand: ParsableCommand {
     let outcome = try PatchJob(
       .init(
         model: model, output: output, mode: chosen, selection: selection.selection, segments: selection.segments,
-        adapter: adapter, externalData: externalData, strict: strict, dryRun: dryRun, statistics: statistics)
+        adapter: adapter, externalData: externalData, strict: strict, dryRun: dryRun, statistics: statistics,
+        cost: .measured)
     ).run()
     if outputOptions.json {
       Console.result(outcome.report.json)
     } else {
       Console.result(SiteTable.text(outcome.report, verbose: outputOptions.verbose))
       if !outputOptions.quiet {
-        for line in SiteTable.notes(outcome.report) { Console.note(line) }
+        for line in outcome.notes + SiteTable.notes(outcome.report) { Console.note(line) }
         Console.note(
           outcome.report.replaced == 0
             ? "No site was replaced."

@@ -20,11 +20,14 @@ public enum KeptReason: Hashable, Sendable {
   case fewTokens(length: Int, minimum: Int)
   case notSelected
   case notInProfile
+  /// Replaced it would take so many hundredths of the original's time on this machine.
+  case originalIsFaster(hundredths: Int)
 
   /// False where the user may override it with `--only`.
   public var isForCorrectness: Bool {
     switch self {
-    case .crossAttention, .temporalAxis, .singleQuery, .fewTokens, .notSelected, .notInProfile: false
+    case .crossAttention, .temporalAxis, .singleQuery, .fewTokens, .notSelected, .notInProfile, .originalIsFaster:
+      false
     default: true
     }
   }
@@ -51,6 +54,9 @@ public enum KeptReason: Hashable, Sendable {
     case .fewTokens(let length, let minimum): "It has \(length) tokens, fewer than \(minimum)."
     case .notSelected: "It was not asked for."
     case .notInProfile: "The profile does not name it."
+    case .originalIsFaster(let hundredths):
+      "The original is faster on this machine: replaced it would take \(hundredths / 100).\(hundredths / 10 % 10)"
+        + "\(hundredths % 10) of its time."
     }
   }
 
@@ -67,7 +73,8 @@ public enum KeptReason: Hashable, Sendable {
     case .maskNotSupported: "Export without the mask where it hides nothing."
     case .sharedBody: "Inline the model's functions first, or name all sites of the function with --only."
     case .biasNeedsExact: "Use --mode exact for it."
-    case .crossAttention, .temporalAxis, .singleQuery: "Name it with --only to replace it all the same."
+    case .crossAttention, .temporalAxis, .singleQuery, .originalIsFaster:
+      "Name it with --only to replace it all the same."
     case .fewTokens: "Lower --min-tokens, or name it with --only."
     case .notSelected: "Change --only or --except."
     case .notInProfile: "Calibrate again with it."

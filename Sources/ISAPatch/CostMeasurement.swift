@@ -1,0 +1,56 @@
+import CalibrationCore
+import OnnxRuntime
+import SparseAttention
+
+/// Measures a machine's cost model: one head against each of ONNX Runtime's ways to attend, interleaved, one thread by
+/// its CPU time. About a second.
+struct CostMeasurement {
+  var tokens = [64, 256, 512, 1024, 2048]
+  var headSizes = [64, 128]
+  var repeats = 5
+
+  func run(_ identity: CostModelFile.Identity) throws -> CostModel {
+    var rows: [CostModel.Row] = []
+    for headSize in headSizes {
+      for tokens in tokens { rows += try measure(tokens: tokens, headSize: headSize) }
+    }
+    return CostModel(
+      tool: identity.tool, machine: identity.machine, kernel: identity.kernel, runtime: identity.runtime, rows: rows)
+  }
+
+  private func measure(tokens: Int, headSize: Int) throws -> [CostModel.Row] {
+    let graph = BenchGraph(tokens: tokens, heads: 1, headSize: headSize)
+    let inputs = try BenchInputs.gaussian(tokens: tokens, width: headSize)
+    let sparse = BenchCase.listed(.gap, oneIn: 32).policy
+    let density = try BenchContender.density(
+      graph.operatorModel(sparse, compute: .float32, statistics: true), inputs)
+    func contender(_ model: [UInt8]) throws -> BenchContender { try BenchContender(model, threads: 1, inputs) }
+    let exact = try contender(graph.operatorModel(.exact, compute: .float32, statistics: false))
+    let listing = try contender(graph.operatorModel(sparse, compute: .float32, statistics: false))
+    // An ONNX Runtime without opset 23 has no such peer, and its models no such sites.
+    let peers = try CostModel.Original.allCases.compactMap { original -> (CostModel.Original, BenchContender)? in
+      let model = try graph.peer(BenchPeer(original))
+      return (try? contender(model)).map { (original, $0) }
+    }
+    for _ in 0..<repeats {
+      try exact.time(inputs)
+      try listing.time(inputs)
+      for (_, peer) in peers { try peer.time(inputs) }
+    }
+    return peers.map { original, peer in
+      CostModel.Row(
+        original: original, headSize: headSize, tokens: tokens, originalSeconds: median(peer.seconds),
+        exactSeconds: median(exact.seconds), sparseSeconds: median(listing.seconds), sparseDensity: density)
+    }
+  }
+}
+
+extension BenchPeer {
+  init(_ original: CostModel.Original) {
+    switch original {
+    case .decomposed: self = .decomposed
+    case .attention: self = .attention23
+    case .multiHeadAttention: self = .multiHeadAttention
+    }
+  }
+}
