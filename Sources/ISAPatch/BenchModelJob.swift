@@ -42,7 +42,7 @@ public struct BenchModelJob: Sendable {
       if subjects.count == 2 { subjects[0].addAttention(subjects[0].nodes.subtracting(subjects[1].nodes)) }
       progress.begin("\(subjects[0].size), \(repeats) steps each", total: repeats + 1)
       for _ in 0...repeats {
-        for subject in subjects { _ = try subject.model.evaluate(subject.call, of: subject.run, point: subject.point) }
+        for subject in subjects { _ = try subject.model.evaluate(subject.calls, of: subject.run, point: subject.point) }
         progress.advance()
       }
       progress.finish()
@@ -59,7 +59,7 @@ public struct BenchModelJob: Sendable {
   private struct Subject {
     let model: EditingModel
     let run: EditRun
-    let call: EditRun.Call
+    let calls: [EditRun.Call]
     let point: Int?
     let size: String
     private(set) var attention: Set<String>
@@ -73,9 +73,7 @@ public struct BenchModelJob: Sendable {
       sites = names.sites
       nodes = Self.allNodes(loaded)
       model = try EditingModel(
-        path: path,
-        loading: .init(
-          threads: options.threads ?? 0, adapter: options.adapter, spinning: false, profilePrefix: profilePrefix))
+        path: path, loading: .init(options, spinning: false, profilePrefix: profilePrefix))
       point = try RunJob.point(options.quality, of: model)
       let adapter = model.match.adapter
       let frames = options.frames ?? adapter.defaults.frames
@@ -87,10 +85,11 @@ public struct BenchModelJob: Sendable {
           frames: frames, height: height, width: width, values: Self.picture(frames, height, width))
       else { throw ToolError("A clip of \(frames) frames of \(width)x\(height) is too large; choose less.", .usage) }
       let condition = try options.edits.first.map { try adapter.condition($0) } ?? adapter.conditions.first
+      let given = try RunInputs.invented(model.match, source: source, condition: condition?.id)
       run = try EditRun(
-        model.match, source: source, condition: condition?.id, seed: options.seed ?? adapter.defaults.seed,
-        steps: max(1, options.steps ?? adapter.defaults.steps))
-      call = run.call(SamplerStep(index: 0, of: run.steps), x: run.noise)
+        model.match, size: source.size, given: given, seed: options.seed ?? adapter.defaults.seed,
+        steps: max(1, options.steps ?? adapter.defaults.steps), guidanceScale: options.guidanceScale)
+      calls = try run.calls(run.sampler.schedule.steps[0], x: run.noise)
       size = "\(frames) frames of \(width)x\(height)"
     }
 

@@ -45,7 +45,7 @@ extension CalibrateJob {
     _ rig: inout CalibrationRig, rung: Int?, _ progress: ProgressReporter
   ) throws -> RungMeasurement? {
     guard !holdOut.isEmpty else { return nil }
-    let set = try CaseSet(clips: holdOut, options: options, match: rig.model.match)
+    let set = try CaseSet(clips: holdOut, options: options, model: rig.model)
     progress.begin("Clips that were held out", total: set.cases.count * set.steps * 2)
     var measured: [CaseMeasurement] = []
     for item in set.cases {

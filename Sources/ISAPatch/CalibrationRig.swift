@@ -48,12 +48,12 @@ struct CalibrationRig {
         .nothingReplaced)
     }
     self.ladder = ladder
-    loading = EditingModel.Loading(threads: options.threads ?? 0, adapter: options.adapter)
+    loading = EditingModel.Loading(options)
     let policies = Dictionary(
       uniqueKeysWithValues: sites.map { ($0.name, $0.with(points: ladder.points(heads: $0.heads))) })
     let bytes = try patcher.patched(PatchPlan(policies: policies, statistics: true))
     self.model = try EditingModel(path: path, bytes: bytes, loading: loading)
-    cases = try CaseSet(clips: clips, options: options, match: self.model.match)
+    cases = try CaseSet(clips: clips, options: options, model: self.model)
   }
 
   /// The sites that calibration decides on: those that may be replaced and that policy does not keep.
@@ -159,8 +159,8 @@ struct CalibrationRig {
       var sampling = SamplingInProgress(model, item.run, point: ThresholdLadder.point(of: nil))
       for index in 0..<cases.steps {
         if let phase = chosen.firstIndex(of: index) {
-          let call = item.run.call(SamplerStep(index: index, of: cases.steps), x: sampling.x)
-          let seen = try prober.evaluate(call, of: item.run)
+          let calls = try item.run.calls(item.run.sampler.schedule.steps[index], x: sampling.x)
+          let seen = try prober.evaluate(calls, of: item.run)
           for site in sparse {
             guard let values = seen.statistics[site.name] else { continue }
             statistics.add(site: site.name, phase: phase, values: values)

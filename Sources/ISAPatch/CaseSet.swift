@@ -1,5 +1,6 @@
 import CalibrationCore
 import Foundation
+import OnnxRuntime
 import VideoPipeline
 
 /// Clips × edits × seeds, decoded, with everything that the adapter's defaults leave open settled.
@@ -10,7 +11,7 @@ public struct CaseSet: Sendable {
     public var run: EditRun
 
     /// `wolf.mp4 · mirror`
-    public var label: String { "\(key.clip) · \(editName)" }
+    public var label: String { run.given.condition == nil ? key.clip : "\(key.clip) · \(editName)" }
   }
 
   public var cases: [Case]
@@ -20,9 +21,11 @@ public struct CaseSet: Sendable {
   public var edits: [Int]
   public var seed: UInt64
 
-  /// Decodes the clips.
-  /// - Throws: `ToolError`: 64 for an edit or size that the adapter does not have, 65 and 66 for the clips, 69 without ffmpeg.
-  public init(clips: [String], options: SamplingOptions, match: AdapterMatch) throws(ToolError) {
+  /// Decodes the clips, encodes them for a model of latents, and reads the texts. Without clips, each text is a case.
+  /// - Throws: `ToolError`: 64 for an edit or size that the adapter does not have and for what is missing, 65 and 66 for the
+  ///   files, 69 without ffmpeg or the VAE's encoder.
+  public init(clips: [String], options: SamplingOptions, model: EditingModel) throws(ToolError) {
+    let match = model.match
     let defaults = match.adapter.defaults
     steps = options.steps ?? defaults.steps
     frames = options.frames ?? defaults.frames
@@ -42,23 +45,75 @@ public struct CaseSet: Sendable {
         conditions = [first]
       }
       edits = conditions.map { Int($0.id) }
-      let ffmpeg = try FFmpeg.find()
-      for clip in clips {
-        guard FileManager.default.fileExists(atPath: clip) else { throw ToolError.missing(clip) }
-        let video = try ffmpeg.decode(clip, frames: frames, width: size.width, height: size.height)
-        let name = URL(fileURLWithPath: clip).lastPathComponent
+      let texts = try Self.texts(options)
+      for clip in clips.isEmpty ? [nil] : clips.map(Optional.some) {
+        let given = try given(clip, model)
         for condition in conditions.isEmpty ? [nil] : conditions.map(Optional.some) {
-          cases.append(
-            Case(
-              key: CaseKey(clip: name, edit: condition.map { Int($0.id) } ?? 0, seed: seed),
-              editName: condition?.name ?? "no edit",
-              run: try EditRun(match, source: video, condition: condition?.id, seed: seed, steps: steps)))
+          for text in texts {
+            var given = given
+            given.condition = condition?.id
+            given.text = text.arrays
+            given.negativeText = text.negative
+            let name = [clip.map(Self.fileName), texts.count > 1 || clip == nil ? text.name : nil].compactMap { $0 }
+            let size = given.source?.size ?? ClipSize(frames: frames, height: size.height, width: size.width)
+            cases.append(
+              Case(
+                key: CaseKey(
+                  clip: name.isEmpty ? "no clip" : name.joined(separator: " "),
+                  edit: condition.map { Int($0.id) } ?? 0, seed: seed),
+                editName: condition?.name ?? "no edit",
+                run: try EditRun(
+                  match, size: size, given: given, seed: seed, steps: steps, guidanceScale: options.guidanceScale)))
+          }
         }
       }
     } catch {
       throw ToolError(error, model: "The model")
     }
   }
+
+  /// A clip as the model takes it; without one, a run starts from noise alone.
+  private func given(_ clip: String?, _ model: EditingModel) throws -> RunInputs {
+    guard let clip else {
+      guard !model.match.adapter.needsSource else {
+        throw ToolError("The adapter \(model.match.adapter.name) edits a clip; give one with --clip.", .usage)
+      }
+      return RunInputs()
+    }
+    guard FileManager.default.fileExists(atPath: clip) else { throw ToolError.missing(clip) }
+    let adapter = model.match.adapter
+    guard adapter.needsSource else {
+      throw ToolError("The adapter \(adapter.name) makes clips from text alone; leave the clip out.", .usage)
+    }
+    var given = RunInputs(
+      source: try FFmpeg.find().decode(clip, frames: frames, width: size.width, height: size.height))
+    guard adapter.latent != nil, let source = given.source, let channels = model.match.channels else { return given }
+    let grid = try adapter.latentGrid(frames: frames, width: size.width, height: size.height)
+    let autoencoder = try Autoencoder(adapter, channels: channels, grid: grid)
+    given.sourceLatents = try model.companions.encoded(source, autoencoder)
+    if adapter.needsBlank {
+      var grey = source
+      grey.values = Array(repeating: 0, count: grey.values.count)
+      given.blankLatents = try model.companions.encoded(grey, autoencoder)
+    }
+    return given
+  }
+
+  private struct Text {
+    var name: String?
+    var arrays: [String: Tensor] = [:]
+    var negative: [String: Tensor] = [:]
+  }
+
+  private static func texts(_ options: SamplingOptions) throws -> [Text] {
+    let negative = try options.negativeText.map(ArrayFile.read) ?? [:]
+    guard !options.texts.isEmpty else { return [Text(negative: negative)] }
+    return try options.texts.map {
+      Text(name: fileName($0), arrays: try ArrayFile.read($0), negative: negative)
+    }
+  }
+
+  private static func fileName(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
 
   /// `8 frames of 128x128, 12 steps`
   public var description: String { "\(frames) frames of \(size.width)x\(size.height), \(steps) step\(steps == 1 ? "" : "s")" }

@@ -70,12 +70,12 @@ public struct CompareJob: Sendable {
         "--device cuda is not part of this version; leave it out to compare on the processor.", .unavailable)
     }
     if let contactSheet { try AtomicFile.checkWritable(contactSheet) }
-    let loading = EditingModel.Loading(threads: options.threads ?? 0, adapter: options.adapter, spinning: false)
+    let loading = EditingModel.Loading(options, spinning: false)
     let full = try EditingModel(path: original, loading: loading)
     let instrumented = try Instrumentation.withStatistics(path: patched)
     let sparse = try EditingModel(path: patched, bytes: instrumented, loading: loading)
     let point = try RunJob.point(options.quality, of: sparse)
-    let set = try CaseSet(clips: clips, options: options, match: full.match)
+    let set = try CaseSet(clips: clips, options: options, model: full)
     var results: [CaseResult] = []
     var stepError = 0.0
     var worst: (psnr: Double, item: CaseSet.Case, full: SampledClip, sparse: SampledClip)?
@@ -111,7 +111,7 @@ public struct CompareJob: Sendable {
       if let contactSheet, let worst {
         let sheet = ComparisonSheet(
           title: "\(worst.item.key.clip) - \(worst.item.editName)  \(NumberFormat.decibels(worst.psnr))",
-          source: worst.item.run.source,
+          source: worst.item.run.given.source,
           full: worst.full.video, patched: worst.sparse.video)
         try AtomicFile.write(sheet.png(), to: contactSheet)
       }

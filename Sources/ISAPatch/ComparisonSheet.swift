@@ -4,14 +4,15 @@ import VideoPipeline
 /// Source, full attention, patched and eight times their difference, a few frames each.
 struct ComparisonSheet {
   var title: String
-  var source: Video
+  /// nil where the model makes clips from text alone.
+  var source: Video?
   var full: Video
   var patched: Video
 
   static let differenceGain: Float = 8
 
   func png() throws(ToolError) -> [UInt8] {
-    let frames = ContactSheet.chosenFrames(of: source.frames, count: 5)
+    let frames = ContactSheet.chosenFrames(of: full.frames, count: 5)
     func row(_ label: String, _ video: Video?) -> ContactSheet.Row {
       ContactSheet.Row(
         label,
@@ -21,8 +22,8 @@ struct ComparisonSheet {
     }
     let sheet = ContactSheet(
       title: title, columns: frames.map { "frame \($0)" },
-      rows: [
-        row("source", source), row("full attention", full), row("patched", patched),
+      rows: (source.map { [row("source", $0)] } ?? []) + [
+        row("full attention", full), row("patched", patched),
         row("difference x8", patched.difference(from: full, gain: Self.differenceGain)),
       ])
     guard let png = sheet.rendered().png else {

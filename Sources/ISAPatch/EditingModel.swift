@@ -14,7 +14,10 @@ public final class EditingModel: Sendable {
   public let hasPoints: Bool
   /// The quality dial that a calibrated model carries.
   public let dial: QualityDial?
+  let companions: CompanionModels
   private let session: Session
+  /// The family's other transformer.
+  private let other: (companion: Companion, session: Session)?
 
   /// What loading a model needs.
   public struct Loading: Sendable {
@@ -23,12 +26,24 @@ public final class EditingModel: Sendable {
     /// Off where two sessions run in turn, which would disturb each other.
     public var spinning = true
     public var profilePrefix: String?
+    /// Models that go with this one, where they are not to be looked for beside it.
+    public var companions: [Companion: String]
 
-    public init(threads: Int = 0, adapter: String? = nil, spinning: Bool = true, profilePrefix: String? = nil) {
+    public init(
+      threads: Int = 0, adapter: String? = nil, spinning: Bool = true, profilePrefix: String? = nil,
+      companions: [Companion: String] = [:]
+    ) {
       self.threads = threads
       self.adapter = adapter
       self.spinning = spinning
       self.profilePrefix = profilePrefix
+      self.companions = companions
+    }
+
+    public init(_ options: SamplingOptions, spinning: Bool = true, profilePrefix: String? = nil) {
+      self.init(
+        threads: options.threads ?? 0, adapter: options.adapter, spinning: spinning, profilePrefix: profilePrefix,
+        companions: options.companions)
     }
   }
 
@@ -48,8 +63,15 @@ public final class EditingModel: Sendable {
       if bytes != nil {
         options.externalDataFolder = URL(fileURLWithPath: path).deletingLastPathComponent().path
       }
+      companions = CompanionModels(beside: path, given: loading.companions, threads: loading.threads)
       session = try Session(library, model: bytes.map { .bytes($0) } ?? .path(path), options: options)
-      match = try EditingModel.match(session, path: path, adapter: loading.adapter)
+      match = try EditingModel.match(model, path: path, adapter: loading.adapter, companions.present)
+      if match.adapter.lowNoise == nil {
+        other = nil
+      } else {
+        let companion: Companion = companions.path(.lowNoise) == nil ? .highNoise : .lowNoise
+        other = (companion, try companions.session(companion))
+      }
       dial = QualityDial(metadata: model.metadata)
     } catch {
       throw ToolError(error, model: path)
@@ -62,24 +84,12 @@ public final class EditingModel: Sendable {
     hasPoints = session.overridableInitializers.contains { $0.name == RewriteNames.point }
   }
 
-  private static func match(_ session: Session, path: String, adapter: String?) throws -> AdapterMatch {
-    func port(_ value: OnnxRuntime.ValueInfo) -> ModelInterface.Port {
-      ModelInterface.Port(
-        name: value.name, type: value.elementType,
-        dims: value.dimensions.map {
-          switch $0 {
-          case .fixed(let n): .fixed(n)
-          case .symbol(let name): .symbolic(name)
-          case .unknown: .unknown
-          }
-        })
-    }
-    let interface = ModelInterface(inputs: session.inputs.map(port), outputs: session.outputs.map(port))
-    let library = try AdapterLibrary.find()
-    if let adapter { return try library.adapter(adapter).match(interface) }
-    if let match = try library.recognise(interface) { return match }
+  private static func match(
+    _ model: Model, path: String, adapter: String?, _ companions: Set<Companion>
+  ) throws -> AdapterMatch {
+    if let match = try ModelAdapter.match(model, named: adapter, companions: companions) { return match }
     throw ToolError(
-      "No adapter fits \(path) (inputs \(session.inputs.map(\.name).joined(separator: ", "))); give one with --adapter, or "
+      "No adapter fits \(path) (inputs \(model.graph.inputs.map(\.name).joined(separator: ", "))); give one with --adapter, or "
         + "run tensors with --inputs.", .configuration)
   }
 
@@ -99,18 +109,37 @@ public final class EditingModel: Sendable {
     }
   }
 
-  /// One evaluation of the model.
+  /// One step's evaluation: each of its calls.
   /// - Parameter point: operating point; nil for the model's default.
-  public func evaluate(_ call: EditRun.Call, of run: EditRun, point: Int? = nil) throws -> Evaluation {
-    var inputs = call.inputs
-    if let point, hasPoints { inputs[RewriteNames.point] = Tensor(scalar: Int64(point)) }
+  public func evaluate(_ calls: [EditRun.Call], of run: EditRun, point: Int? = nil) throws -> Evaluation {
+    var outputs: [OnnxRuntime.Tensor] = []
+    var seen: [String: [Float]] = [:]
     let start = ContinuousClock.now
-    let results = try session.run(inputs, outputs: [call.output] + statistics.values.sorted())
+    for call in calls {
+      let session = session(for: call)
+      var inputs = call.inputs
+      if let point, session.overridableInitializers.contains(where: { $0.name == RewriteNames.point }) {
+        inputs[RewriteNames.point] = OnnxRuntime.Tensor(scalar: Int64(point))
+      }
+      let extra = statistics.filter { site in session.outputs.contains { $0.name == site.value } }
+      let results = try session.run(inputs, outputs: [call.output] + extra.values.sorted())
+      guard let output = results[call.output] else { throw SamplerError.outputMissing(call.output) }
+      outputs.append(output)
+      for (site, name) in extra { seen[site, default: []] += results[name]?.floats ?? [] }
+    }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
-    guard let output = results[call.output] else { throw SamplerError.outputMissing(call.output) }
-    return Evaluation(
-      velocity: try run.velocity(output, of: call), seconds: seconds,
-      statistics: statistics.compactMapValues { results[$0]?.floats })
+    return Evaluation(velocity: try run.velocity(outputs, of: calls), seconds: seconds, statistics: seen)
+  }
+
+  private func session(for call: EditRun.Call) -> Session {
+    guard let other else { return session }
+    return call.isLowNoise == (other.companion == .lowNoise) ? other.session : session
+  }
+
+  /// The video of a finished sample, through the VAE's decoder where it is of latents.
+  func video(_ x: [Float], of run: EditRun) throws -> Video {
+    if let video = run.video(x) { return video }
+    return try companions.decoded(x, size: run.size, Autoencoder(run))
   }
 
   /// Ends profiling and returns the file.

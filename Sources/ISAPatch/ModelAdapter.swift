@@ -5,13 +5,19 @@ import VideoPipeline
 
 /// Chooses the adapter that a model's graph fits.
 enum ModelAdapter {
-  /// - Parameter name: of an adapter, or its file; nil: recognised, if one fits.
+  /// - Parameters:
+  ///   - name: of an adapter, or its file; nil: recognised, if one fits.
+  ///   - companions: models that go with this one; nil: those that are found beside it.
   /// - Throws: `ToolError` 78 where the named one is not found or does not fit, or where several fit.
-  static func match(_ model: Model, named name: String?) throws(ToolError) -> AdapterMatch? {
-    let overridable = Set(model.graph.initializers.map(\.name))
+  static func match(
+    _ model: Model, named name: String?, companions: Set<Companion>? = nil
+  ) throws(ToolError) -> AdapterMatch? {
+    let weights = model.graph.initializers.map(\.name)
+    let overridable = Set(weights)
     let interface = ModelInterface(
       inputs: model.graph.inputs.filter { !overridable.contains($0.name) }.map(port),
-      outputs: model.graph.outputs.map(port))
+      outputs: model.graph.outputs.map(port), weights: weights,
+      companions: companions ?? Set(Companion.allCases.filter { $0.found(beside: model.path) != nil }))
     do throws(AdapterError) {
       let library = try AdapterLibrary.find()
       if let name { return try library.adapter(name).match(interface) }

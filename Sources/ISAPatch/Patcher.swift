@@ -44,7 +44,7 @@ public struct Patcher: Sendable {
           .dataError)
       }
     } else if let given = self.adapter.flatMap(ModelAdapter.segments) {
-      _ = Self.assign(given, to: &sites)
+      _ = Self.assign(given, to: &sites, yielding: true)
     }
     self.sites = sites
   }
@@ -59,9 +59,12 @@ public struct Patcher: Sendable {
   /// What has a softmax and is no site, and why.
   public var otherSoftmaxes: [OtherSoftmax] { finder.otherSoftmaxes(besides: sites) }
 
-  private static func assign(_ given: GivenSegments, to sites: inout [Site]) -> Int {
+  /// - Parameter yielding: where the graph itself shows other kinds of segments or another order, it is right.
+  private static func assign(_ given: GivenSegments, to sites: inout [Site], yielding: Bool = false) -> Int {
     var count = 0
     for position in sites.indices where sites[position].kind != .cross && given.fit(sites[position].keyLength) {
+      let shown = sites[position].segments.map(\.kind)
+      if yielding, shown.count > 1, shown != given.segments.map(\.kind) { continue }
       sites[position].segments = given.segments
       if given.fit(sites[position].queryLength) { sites[position].querySegments = given.segments }
       count += 1

@@ -32,33 +32,36 @@ public struct RunJob: Sendable {
     }
   }
 
-  /// Edits a clip.
-  public func run(clip: String, progress: ProgressReporter) throws(ToolError) -> Report {
+  /// Edits a clip, or makes one from text alone.
+  public func run(clip: String?, progress: ProgressReporter) throws(ToolError) -> Report {
     try refuseCUDA()
     try AtomicFile.checkWritable(output)
-    let loaded = try EditingModel(
-      path: model, loading: .init(threads: options.threads ?? 0, adapter: options.adapter))
+    let loaded = try EditingModel(path: model, loading: .init(options))
     if options.edits.count > 1 {
       throw ToolError("run edits with one --edit at a time; compare and calibrate take several.", .usage)
     }
-    let set = try CaseSet(clips: [clip], options: options, match: loaded.match)
+    if options.texts.count > 1 {
+      throw ToolError("run takes one --text; compare and calibrate take several.", .usage)
+    }
+    let set = try CaseSet(clips: clip.map { [$0] } ?? [], options: options, model: loaded)
     let point = try Self.point(options.quality, of: loaded)
     let start = ContinuousClock.now
     let edited = set.cases[0]
     progress.begin("Editing \(edited.label), \(set.description)", total: set.steps)
-    let sample = try loaded.sample(edited.run, point: point) { seconds in
+    let sampling = try loaded.sampling(edited.run, point: point) { seconds in
       progress.advance(note: "\(NumberFormat.fixed(seconds)) s a step")
     }
     progress.finish()
     if output.hasSuffix(".npz") {
       do {
-        let tensor = try Tensor(floats: sample.video.values, shape: sample.video.shape, as: .float32)
-        try AtomicFile.write(try Npz.encode([(name: "sample", array: tensor)]), to: output)
+        try AtomicFile.write(try Npz.encode([try Self.array(sampling)]), to: output)
       } catch { throw ToolError(error, model: output) }
     } else {
+      let video: Video
+      do { video = try sampling.finished().video } catch { throw ToolError(error, model: model) }
       let temporary = AtomicFile.temporaryPath(for: output)
       do {
-        try FFmpeg.find().encode(sample.video, to: temporary)
+        try FFmpeg.find().encode(video, to: temporary)
       } catch {
         AtomicFile.discard(temporary)
         // The temporary file is not the user's business.
@@ -69,7 +72,17 @@ public struct RunJob: Sendable {
     }
     return Report(
       model: model, output: output, clip: clip, edit: edited.editName, steps: set.steps,
-      stepSeconds: sample.medianStepSeconds, seconds: (ContinuousClock.now - start) / .seconds(1))
+      stepSeconds: median(sampling.stepSeconds), seconds: (ContinuousClock.now - start) / .seconds(1))
+  }
+
+  /// `sample`, the clip [1, 3, F, H, W]; of a model of latents those, `latents` [1, C, F, H, W] as the model has them.
+  private static func array(_ sampling: SamplingInProgress) throws -> (name: String, array: Tensor) {
+    let run = sampling.run
+    if let video = run.video(sampling.x) {
+      return ("sample", try Tensor(floats: video.values, shape: video.shape, as: .float32))
+    }
+    let shape = [1, run.channels, run.grid.frames, run.grid.rows, run.grid.columns]
+    return ("latents", try Tensor(floats: sampling.x, shape: shape, as: .float32))
   }
 
   static func point(_ quality: Quality?, of model: EditingModel) throws(ToolError) -> Int? {

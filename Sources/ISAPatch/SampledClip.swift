@@ -2,6 +2,7 @@ import VideoPipeline
 
 /// A case as a model sampled it.
 public struct SampledClip: Sendable {
+  /// Decoded, where the sample is of latents.
   public var video: Video
   public var stepSeconds: [Double]
   /// Share of the query×key products computed token by token, over all sites and steps; nil without statistics.
@@ -29,19 +30,20 @@ struct SamplingInProgress {
   private(set) var stepSeconds: [Double] = []
   private var densities: [Double] = []
   private(set) var firstVelocity: [Float] = []
+  private var sampler: Sampler
 
   init(_ model: EditingModel, _ run: EditRun, point: Int?, noise: [Float]? = nil) {
     self.model = model
     self.run = run
     self.point = point
     x = noise ?? run.noise
+    sampler = run.sampler
   }
 
   mutating func advance(_ index: Int) throws {
-    let step = SamplerStep(index: index, of: run.steps)
-    let call = run.call(step, x: x)
-    let evaluation = try model.evaluate(call, of: run, point: point)
-    try Sampler.advance(run.match.adapter.sampler, x: &x, velocity: evaluation.velocity, at: step)
+    let calls = try run.calls(sampler.schedule.steps[index], x: x)
+    let evaluation = try model.evaluate(calls, of: run, point: point)
+    try sampler.advance(&x, output: evaluation.velocity, at: index)
     stepSeconds.append(evaluation.seconds)
     if index == 0 { firstVelocity = evaluation.velocity }
     let density = evaluation.density
@@ -51,14 +53,8 @@ struct SamplingInProgress {
   }
 
   func finished() throws -> SampledClip {
-    let source = run.source
-    guard
-      let video = Video(
-        frames: source.frames, height: source.height, width: source.width,
-        values: run.match.adapter.pixels.video(x), rate: source.rate)
-    else { throw SamplerError.velocityCount(step: run.steps - 1, expected: source.values.count, actual: x.count) }
     return SampledClip(
-      video: video, stepSeconds: stepSeconds,
+      video: try model.video(x, of: run), stepSeconds: stepSeconds,
       executedDensity: densities.isEmpty ? nil : densities.reduce(0, +) / Double(densities.count),
       firstVelocity: firstVelocity)
   }
@@ -66,17 +62,26 @@ struct SamplingInProgress {
 
 extension EditingModel {
   /// Samples a case from noise to clip.
-  /// - Throws: `ToolError` 65 where the model fails or gives values that are not finite.
+  /// - Throws: `ToolError` 65 where the model fails or gives values that are not finite, 69 without the VAE's decoder where
+  ///   one is needed.
   public func sample(
     _ run: EditRun, point: Int? = nil, progress: (Double) -> Void = { _ in }
   ) throws(ToolError) -> SampledClip {
+    let sampling = try sampling(run, point: point, progress: progress)
+    do { return try sampling.finished() } catch { throw ToolError(error, model: path) }
+  }
+
+  /// All steps of a case, not decoded.
+  func sampling(
+    _ run: EditRun, point: Int?, progress: (Double) -> Void
+  ) throws(ToolError) -> SamplingInProgress {
     do {
       var sampling = SamplingInProgress(self, run, point: point)
       for index in 0..<run.steps {
         try sampling.advance(index)
         progress(sampling.stepSeconds.last ?? 0)
       }
-      return try sampling.finished()
+      return sampling
     } catch {
       throw ToolError(error, model: path)
     }

@@ -1,3 +1,5 @@
+import VideoPipeline
+
 /// How much a job says on stderr.
 public enum Verbosity: Comparable, Sendable {
   case quiet, normal, verbose
@@ -59,6 +61,12 @@ public struct SamplingOptions: Sendable {
   public var device: Device
   public var quality: Quality?
   public var adapter: String?
+  /// Files of text embeddings, a case each, and the one for guidance's negative branch.
+  public var texts: [String] = []
+  public var negativeText: String?
+  public var guidanceScale: Double?
+  /// Models that go with the transformer, where they are not beside it.
+  public var companions: [Companion: String] = [:]
 
   public init(
     edits: [String] = [], steps: Int? = nil, seed: UInt64? = nil, frames: Int? = nil, size: FrameSize? = nil,

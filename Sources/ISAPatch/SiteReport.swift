@@ -11,6 +11,8 @@ public struct InspectReport: Encodable, Sendable {
   /// The file that was written; nil where none was.
   public var output: String?
   public var adapter: String?
+  /// What of the model the adapter was chosen by.
+  public var adapterReason: String?
   public var sites: [SiteReport]
   /// What has a softmax and is no site, where it was asked for.
   public var otherSoftmaxes: [Other] = []
@@ -35,6 +37,7 @@ public struct InspectReport: Encodable, Sendable {
 
   private enum CodingKeys: String, CodingKey {
     case schema, model, output, adapter, sites
+    case adapterReason = "adapter_reason"
     case otherSoftmaxes = "other_softmaxes"
   }
 
@@ -44,6 +47,7 @@ public struct InspectReport: Encodable, Sendable {
     try container.encode(model, forKey: .model)
     try container.encode(output, forKey: .output)
     try container.encode(adapter, forKey: .adapter)
+    try container.encode(adapterReason, forKey: .adapterReason)
     try container.encode(sites, forKey: .sites)
     try container.encode(otherSoftmaxes, forKey: .otherSoftmaxes)
   }

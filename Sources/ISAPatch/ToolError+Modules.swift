@@ -15,6 +15,7 @@ extension ToolError {
     case let error as AdapterError: self.init(error.message, code: error.exitCode)
     case let error as SamplerError: self.init(error.message, code: error.exitCode)
     case let error as NpzError: self.init(error.message, code: error.exitCode)
+    case let error as SafetensorsError: self.init(error.message, code: error.exitCode)
     case let error as CalibrationError: self.init(error)
     default: self.init("\(model) could not be worked on: \(error).", .softwareBug)
     }

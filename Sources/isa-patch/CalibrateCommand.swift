@@ -53,7 +53,7 @@ struct TargetOptions: ParsableArguments {
 /// What `calibrate` and `collect` measure with.
 struct MeasuringOptions: ParsableArguments {
   @Option(name: .long, parsing: .upToNextOption, help: ArgumentHelp("Clips to calibrate on.", valueName: "file"))
-  var clips: [String]
+  var clips: [String] = []
 
   @Option(
     name: .long,
@@ -67,10 +67,6 @@ struct MeasuringOptions: ParsableArguments {
 
   @Flag(name: .long, help: "Continue from the statistics of an interrupted run.")
   var resume = false
-
-  func validate() throws {
-    if clips.isEmpty { throw ValidationError("Give at least one clip with --clips.") }
-  }
 }
 
 /// `calibrate` without a subcommand: collect, search, verify, write.

@@ -12,8 +12,8 @@ struct CompareCommand: ParsableCommand {
   @Argument(help: "The patched model.")
   var patched: String
 
-  @Option(name: .long, parsing: .upToNextOption, help: ArgumentHelp("Clips.", valueName: "file"))
-  var clips: [String]
+  @Option(name: .long, parsing: .upToNextOption, help: ArgumentHelp("Clips; a family that works from text alone takes none.", valueName: "file"))
+  var clips: [String] = []
 
   @Option(name: .long, help: ArgumentHelp("A PNG with frames of the worst case.", valueName: "file.png"))
   var sheet: String?

@@ -4,7 +4,7 @@ import Reporting
 
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "Edit one clip, or run tensors through a model, original or patched.")
+    commandName: "run", abstract: "Edit or make one clip, or run tensors through a model, original or patched.")
 
   @Argument(help: "The ONNX model.")
   var model: String
@@ -16,14 +16,16 @@ struct RunCommand: ParsableCommand {
     name: .long, help: ArgumentHelp("Arrays for the model's inputs (.npz), instead of a clip.", valueName: "file"))
   var inputs: String?
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The edited clip (.mp4), or arrays (.npz).", valueName: "file"))
+  @Option(name: .shortAndLong, help: ArgumentHelp("The clip (.mp4), or arrays (.npz).", valueName: "file"))
   var output: String
 
   @OptionGroup var sampling: SamplingArguments
   @OptionGroup var outputOptions: OutputOptions
 
   func validate() throws {
-    if (clip == nil) == (inputs == nil) { throw ValidationError("Give --clip or --inputs.") }
+    if [clip != nil || !sampling.family.text.isEmpty, inputs != nil].count(where: { $0 }) != 1 {
+      throw ValidationError("Give --clip, --text, or --inputs.")
+    }
     if inputs != nil, !output.hasSuffix(".npz") { throw ValidationError("With --inputs, the output has to be .npz.") }
     if ![".mp4", ".npz"].contains(where: output.hasSuffix) {
       throw ValidationError("The output has to end in .mp4 (a clip) or .npz (arrays), not as \(output) does.")
@@ -34,7 +36,7 @@ struct RunCommand: ParsableCommand {
     let job = RunJob(model: model, options: sampling.options, output: output)
     let progress = ProgressReporter.standardError(quiet: outputOptions.quiet)
     let report =
-      if let clip { try job.run(clip: clip, progress: progress) } else { try job.run(inputs: inputs ?? "") }
+      if let inputs { try job.run(inputs: inputs) } else { try job.run(clip: clip, progress: progress) }
     if outputOptions.json {
       Console.result(
         JSONOutput.object([

@@ -48,10 +48,17 @@ struct SamplingArguments: ParsableArguments {
     name: .long, help: ArgumentHelp("Adapter by name or file, where the model is not recognised.", valueName: "name"))
   var adapter: String?
 
+  @OptionGroup var family: FamilyArguments
+
   var options: SamplingOptions {
-    SamplingOptions(
+    var options = SamplingOptions(
       edits: edit, steps: steps, seed: seed, frames: frames, size: size, threads: threads, device: device,
       quality: quality, adapter: adapter)
+    options.texts = family.text
+    options.negativeText = family.negativeText
+    options.guidanceScale = family.guidance
+    options.companions = family.companions
+    return options
   }
 
   func validate() throws {

@@ -46,7 +46,9 @@ enum SiteTable {
   /// The adapter, and each reason once with its hint.
   static func notes(_ report: InspectReport) -> [String] {
     var lines: [String] = []
-    if let adapter = report.adapter { lines.append("Adapter: \(adapter).") }
+    if let adapter = report.adapter {
+      lines.append("Adapter: \(adapter)" + (report.adapterReason.map { ", by \($0)." } ?? "."))
+    }
     var seen: Set<String> = []
     for site in report.sites {
       if let hint = site.hint, let reason = site.reason, seen.insert(reason).inserted {

@@ -132,7 +132,7 @@ import VideoPipeline
       ("length: F*(H/8)*(W/8)", "length: F*(H/8)*(W/8", 22, "not an expression"),
       ("length: F*(H/8)*(W/8)", "length: F*(X/8)*(W/8)", 22, "uses X"),
       ("length: F*(H/8)*(W/8)", "length: F*(H/8)", 27, "default size"),
-      ("sampler: flow-euler", "sampler: ddim", 25, "'ddim' is not known"),
+      ("sampler: flow-euler", "sampler: heun", 25, "'heun' is not known"),
       ("black: -1", "black: x", 26, "should be a number"),
       ("steps: 12", "steps: 0", 27, "from 1 to 10000"),
       ("  1: posterise", "  0: posterise", 30, "given twice"),

@@ -17,7 +17,7 @@ extension Adapter {
       required: [
         "schema", "name", "description", "inputs", "outputs", "axes", "segments", "sampler", "pixels", "defaults",
       ],
-      optional: ["conditions"])
+      optional: ["weights", "latent", "guidance", "low-noise", "conditions"])
     func value(_ key: String) throws(YAMLSchemaError) -> YAMLValue {
       guard let value = keys[key] else { throw document.failure("the key '\(key)' is missing") }
       return value
@@ -28,8 +28,10 @@ extension Adapter {
     let adapter = Adapter(
       name: try value("name").string(), description: try value("description").string(),
       inputs: try readInputs(value("inputs")), outputs: try readOutputs(value("outputs")),
-      axes: try readAxes(value("axes")), segments: try readSegments(value("segments")),
-      sampler: try value("sampler").choice(SamplerKind.self), pixels: try readPixels(value("pixels")),
+      weights: try readStrings(keys["weights"]), axes: try readAxes(value("axes")),
+      latent: try keys["latent"].map(readLatent), segments: try readSegments(value("segments")),
+      sampler: try readSampler(value("sampler")), guidance: try keys["guidance"].map(readGuidance) ?? .none,
+      lowNoise: try keys["low-noise"].map(readLowNoise), pixels: try readPixels(value("pixels")),
       defaults: try readDefaults(value("defaults")), conditions: try readConditions(keys["conditions"]))
     try adapter.check(value)
     return adapter
@@ -38,11 +40,47 @@ extension Adapter {
   private static func readInputs(_ value: YAMLValue) throws(YAMLSchemaError) -> [Input] {
     var inputs: [Input] = []
     for (name, entry) in try value.entries() {
-      let keys = try entry.object(required: ["role", "type", "dims"])
-      guard let role = keys["role"] else { continue }
-      inputs.append(Input(port: try readPort(name, keys), role: try role.choice(Role.self)))
+      guard let role = try entry.entries().first(where: { $0.key == "role" })?.value.choice(Role.self) else {
+        throw entry.failure("the key 'role' is missing")
+      }
+      let own: (required: [String], optional: [String]) =
+        switch role {
+        case .text, .textMask: ([], ["array"])
+        case .constant: (["value"], [])
+        case .stack: (["parts"], [])
+        default: ([], [])
+        }
+      let keys = try entry.object(
+        required: ["role", "type", "dims"] + own.required, optional: ["optional"] + own.optional)
+      inputs.append(
+        Input(
+          port: try readPort(name, keys), role: role, isOptional: try keys["optional"]?.boolean() ?? false,
+          array: try keys["array"]?.string(), value: try keys["value"].map(expression),
+          parts: try keys["parts"].map(readParts) ?? []))
     }
     return inputs
+  }
+
+  private static func readParts(_ value: YAMLValue) throws(YAMLSchemaError) -> [ChannelPart] {
+    var parts: [ChannelPart] = []
+    for entry in try value.array() {
+      if let word = try? entry.string() {
+        let named: [String: ChannelPart] = ["sample": .sample, "source": .source, "blank": .blank]
+        guard let part = named[word] else { throw entry.failure("'\(word)' is not sample, source or blank") }
+        parts.append(part)
+      } else {
+        let keys = try entry.object(required: ["value", "channels"])
+        parts.append(
+          .constant(try keys["value"]?.number() ?? 0, channels: try keys["channels"]?.integer(in: 1...65536) ?? 1))
+      }
+    }
+    return parts
+  }
+
+  private static func readStrings(_ value: YAMLValue?) throws(YAMLSchemaError) -> [String] {
+    var strings: [String] = []
+    for entry in try value?.array() ?? [] { strings.append(try entry.string()) }
+    return strings
   }
 
   private static func readOutputs(_ value: YAMLValue) throws(YAMLSchemaError) -> [Port] {
@@ -84,12 +122,16 @@ extension Adapter {
   private static func readAxes(_ value: YAMLValue) throws(YAMLSchemaError) -> [Axis] {
     var axes: [Axis] = []
     for (name, entry) in try value.entries() {
-      let keys = try entry.object(required: ["meaning", "input", "position"], optional: ["multiple-of"])
-      guard let meaning = keys["meaning"], let input = keys["input"], let position = keys["position"] else { continue }
+      let keys = try entry.object(required: ["meaning"], optional: ["input", "position", "multiple-of", "padded"])
+      guard let meaning = keys["meaning"] else { continue }
+      guard (keys["input"] == nil) == (keys["position"] == nil) else {
+        throw entry.failure("input and position go together")
+      }
       axes.append(
         Axis(
-          name: try axisName(name, entry), meaning: try meaning.choice(Axis.Meaning.self), input: try input.string(),
-          position: try position.integer(in: 0...7), multipleOf: try keys["multiple-of"]?.integer(in: 1...4096) ?? 1))
+          name: try axisName(name, entry), meaning: try meaning.choice(Axis.Meaning.self),
+          input: try keys["input"]?.string(), position: try keys["position"]?.integer(in: 0...7) ?? 0, multipleOf: try keys["multiple-of"]?.integer(in: 1...4096) ?? 1,
+          isPadded: try keys["padded"]?.boolean() ?? false))
     }
     return axes
   }
@@ -112,7 +154,7 @@ extension Adapter {
     return segments
   }
 
-  private static func expression(_ value: YAMLValue) throws(YAMLSchemaError) -> AxisExpression {
+  static func expression(_ value: YAMLValue) throws(YAMLSchemaError) -> AxisExpression {
     let text = try value.string()
     do throws(AxisExpression.Failure) {
       return try AxisExpression(parsing: text)
@@ -147,48 +189,5 @@ extension Adapter {
       conditions.append(Condition(id: id, name: name))
     }
     return conditions
-  }
-
-  /// What holds between the parts.
-  private func check(_ value: (String) throws(YAMLSchemaError) -> YAMLValue) throws(YAMLSchemaError) {
-    let inputsValue = try value("inputs")
-    for role in Role.allCases where role != .condition || !conditions.isEmpty {
-      guard inputs.count(where: { $0.role == role }) == 1 else {
-        throw inputsValue.failure("exactly one input should have the role \(role.rawValue)")
-      }
-    }
-    guard outputs.count == 1 else { throw try value("outputs").failure("should name one output, the velocity") }
-    let axesValue = try value("axes")
-    for meaning in [Axis.Meaning.frames, .height, .width] where axis(meaning) == nil {
-      throw axesValue.failure("no axis means \(meaning.rawValue)")
-    }
-    for axis in axes {
-      let dims = inputs.first { $0.port.name == axis.input }?.port.dims ?? []
-      guard axis.position < dims.count, dims[axis.position] == .named(axis.name) else {
-        throw axesValue.failure("\(axis.name) is not what \(axis.input) has at position \(axis.position)")
-      }
-    }
-    let known = Set(axes.map(\.name))
-    for dim in inputs.flatMap(\.port.dims) + outputs.flatMap(\.dims) {
-      if case .named(let name) = dim, !known.contains(name) { throw axesValue.failure("\(name) is used but not bound") }
-    }
-    let segmentsValue = try value("segments")
-    guard segments.count(where: { $0.kind == .target }) == 1 else {
-      throw segmentsValue.failure("exactly one segment should be the target")
-    }
-    for expression in segments.flatMap({ [$0.length] + ($0.grid ?? []) }) {
-      if let name = expression.names.subtracting(known).min() {
-        throw segmentsValue.failure("\(expression) uses \(name), which is no axis")
-      }
-    }
-    try checkDefaults(value("defaults"))
-  }
-
-  private func checkDefaults(_ value: YAMLValue) throws(YAMLSchemaError) {
-    do throws(AdapterError) {
-      _ = try segments(dimensions(frames: defaults.frames, width: defaults.width, height: defaults.height))
-    } catch {
-      throw value.failure("the default size does not fit: \(error.message)")
-    }
   }
 }

@@ -7,6 +7,8 @@ public enum AdapterError: Error, Equatable, Sendable {
   case doesNotFit(adapter: String, reason: String)
   case unknownCondition(String, adapter: String, known: [String])
   case unfitSize(axis: String, length: Int, multipleOf: Int, adapter: String)
+  case unfitFrames(Int, multipleOf: Int, adapter: String)
+  case oneFrame(Int, adapter: String)
   case segments(adapter: String, problem: String)
 
   public var message: String {
@@ -25,6 +27,10 @@ public enum AdapterError: Error, Equatable, Sendable {
       "The adapter \(adapter) has no edit '\(text)'; it has \(known.joined(separator: ", "))."
     case .unfitSize(let axis, let length, let multipleOf, let adapter):
       "The \(axis) \(length) does not suit \(adapter); give a positive multiple of \(multipleOf)."
+    case .unfitFrames(let frames, let multiple, let adapter):
+      "\(frames) frames do not suit \(adapter); give --frames one more than a multiple of \(multiple)."
+    case .oneFrame(let frames, let adapter):
+      "\(adapter) makes pictures, not \(frames) frames; give --frames 1."
     case .segments(let adapter, let problem):
       "The segments of the adapter \(adapter) cannot be worked out: \(problem)."
     }
@@ -35,7 +41,7 @@ public enum AdapterError: Error, Equatable, Sendable {
     switch self {
     case .schema, .doesNotFit, .ambiguous, .segments: 78
     case .unreadable, .notFound: 66
-    case .unknownCondition, .unfitSize: 64
+    case .unknownCondition, .unfitSize, .unfitFrames, .oneFrame: 64
     }
   }
 }

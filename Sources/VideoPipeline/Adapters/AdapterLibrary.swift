@@ -76,10 +76,17 @@ public struct AdapterLibrary: Sendable {
     throw .notFound(name: nameOrFile, known: adapters.map(\.name))
   }
 
-  /// The adapter that a model fits; nil where none does.
+  /// The adapter that a model fits; nil where none does. Of several, the one that asks for most.
   public func recognise(_ model: ModelInterface) throws(AdapterError) -> AdapterMatch? {
     let matches = adapters.compactMap { try? $0.match(model) }
-    guard matches.count < 2 else { throw .ambiguous(matches.map(\.adapter.name)) }
-    return matches.first
+    let most = matches.map(\.adapter.demands).max()
+    let best = matches.filter { $0.adapter.demands == most }
+    guard best.count < 2 else { throw .ambiguous(best.map(\.adapter.name)) }
+    return best.first
   }
+}
+
+extension Adapter {
+  /// What a model needs besides its inputs and outputs.
+  fileprivate var demands: Int { weights.count + (lowNoise == nil ? 0 : 1) }
 }

@@ -8,6 +8,12 @@ public struct AdapterMatch: Equatable, Sendable {
   public let types: [String: ElementType]
   /// Length of each axis as the model's graph states it.
   public let axes: [String: ModelInterface.Dim]
+  /// The inputs that the model has, of those that the adapter names.
+  public let inputs: [Adapter.Input]
+  /// The output that the sampler takes, by the model's name.
+  public let output: String
+  /// Why this adapter was chosen, in a few words: what fitted.
+  public let reason: String
 
   /// A segment in the terms of the model's graph: lengths as text over its symbolic dimensions, with `//` for division.
   public struct GraphSegment: Equatable, Sendable {
@@ -49,6 +55,23 @@ public struct AdapterMatch: Equatable, Sendable {
     }
     return lengths
   }
+
+  /// Channels of the sample: of the output, which the model fixes.
+  public var channels: Int? {
+    guard let port = adapter.outputs.first, let layout = VideoLayout(port, adapter) else { return nil }
+    for (slot, dim) in zip(layout.slots, port.dims) where slot == .channels {
+      switch dim {
+      case .fixed(let length): return layout.channels(length)
+      case .named(let name): if case .fixed(let length)? = axes[name] { return layout.channels(length) }
+      }
+    }
+    return nil
+  }
+
+  /// Whether the model takes the named axis at any length.
+  func isFree(_ axis: String) -> Bool {
+    if case .fixed? = axes[axis] { false } else { true }
+  }
 }
 
 extension Adapter {
@@ -57,11 +80,46 @@ extension Adapter {
 
   /// - Returns: the match, or throws `.doesNotFit` with the first difference.
   public func match(_ model: ModelInterface) throws(AdapterError) -> AdapterMatch {
+    func fail(_ reason: String) -> AdapterError { .doesNotFit(adapter: name, reason: reason) }
     var types: [String: ElementType] = [:]
     var axes: [String: ModelInterface.Dim] = [:]
-    try match(inputs.map(\.port), model.inputs, "input", &types, &axes)
+    let present = inputs.filter { input in
+      !input.isOptional || model.inputs.contains { $0.name == input.port.name }
+    }
+    var outputs = outputs
+    let produced = model.outputs.filter { !$0.name.hasPrefix(Self.ownPrefix) }
+    if outputs.first?.name == Port.anyName, produced.count == 1 { outputs[0].name = produced[0].name }
+    try match(present.map(\.port), model.inputs, "input", &types, &axes)
     try match(outputs, model.outputs, "output", &types, &axes)
-    return AdapterMatch(adapter: self, types: types, axes: axes)
+    for pattern in weights {
+      guard model.weights.contains(where: { Self.matches($0, pattern) }) else {
+        throw fail("it has no weight '\(pattern)'")
+      }
+    }
+    for axis in self.axes where axis.meaning == .channels {
+      guard case .fixed? = axes[axis.name] else { throw fail("it does not fix \(axis.name), its channels") }
+    }
+    if lowNoise != nil, model.companions.isDisjoint(with: [.lowNoise, .highNoise]) {
+      throw fail("no second transformer is beside it (give it with --low-noise or --high-noise)")
+    }
+    return AdapterMatch(
+      adapter: self, types: types, axes: axes, inputs: present, output: outputs.first?.name ?? "",
+      reason: reason(present))
+  }
+
+  private func reason(_ present: [Input]) -> String {
+    var parts = ["inputs \(present.map(\.port.name).joined(separator: ", "))"]
+    if !weights.isEmpty { parts.append("weights \(weights.joined(separator: ", "))") }
+    if lowNoise != nil { parts.append("the second transformer") }
+    return parts.joined(separator: "; ")
+  }
+
+  /// Whether a name ends as the pattern says, from the start of a word on; `*` stands for anything but a dot.
+  static func matches(_ name: String, _ pattern: String) -> Bool {
+    let words = name.split(separator: ".", omittingEmptySubsequences: false)
+    let wanted = pattern.split(separator: ".", omittingEmptySubsequences: false)
+    guard words.count >= wanted.count else { return false }
+    return zip(words.suffix(wanted.count), wanted).allSatisfy { $1 == "*" || $0 == $1 }
   }
 
   private func match(

@@ -5,10 +5,16 @@ import OnnxRuntime
 public struct ModelInterface: Equatable, Sendable {
   public var inputs: [Port]
   public var outputs: [Port]
+  /// Names of the initializers.
+  public var weights: [String]
+  /// The parts of the family that go with the model.
+  public var companions: Set<Companion>
 
-  public init(inputs: [Port], outputs: [Port]) {
+  public init(inputs: [Port], outputs: [Port], weights: [String] = [], companions: Set<Companion> = []) {
     self.inputs = inputs
     self.outputs = outputs
+    self.weights = weights
+    self.companions = companions
   }
 
   public struct Port: Equatable, Sendable {

@@ -69,6 +69,7 @@ public struct YAMLValue {
   }
 
   public var isArray: Bool { if case .sequence = node { true } else { false } }
+  public var isMapping: Bool { if case .mapping = node { true } else { false } }
 
   public func string() throws(YAMLSchemaError) -> String {
     guard case .scalar(let scalar) = node else { throw failure("should be a single value") }
@@ -87,6 +88,12 @@ public struct YAMLValue {
   public func number() throws(YAMLSchemaError) -> Double {
     let text = try string()
     guard let value = Double(text), value.isFinite else { throw failure("should be a number, not '\(text)'") }
+    return value
+  }
+
+  public func number(above limit: Double) throws(YAMLSchemaError) -> Double {
+    let value = try number()
+    guard value > limit else { throw failure("should be above \(limit), not \(value)") }
     return value
   }
 

@@ -1,145 +1,170 @@
 import OnnxRuntime
+import SparseAttention
 
-/// One case: a clip, an edit and a seed, sampled with a model. The model is a closure over plain arrays, so that any
-/// session can be driven.
+/// One case: a clip or its size, what guides the model, and a seed, sampled with a model. The model is a closure over
+/// plain arrays, so that any session can be driven.
+///
+/// A sample is channels, frames, rows, columns, of pixels or of latents, whatever order the model's tensors have.
 public struct EditRun: Sendable {
   /// The input that tells a patched model's sites their operating point.
   public static let pointInput = "isa.point"
 
   public let match: AdapterMatch
-  public let source: Video
-  public let condition: Int64?
+  public let size: ClipSize
+  public let given: RunInputs
   public let seed: UInt64
-  public let steps: Int
   /// nil for models without operating points.
   public let points: PointSchedule?
-  /// Lengths of the adapter's axes.
+  public let guidance: Guidance
+  /// At its first step; a run advances a copy.
+  public let sampler: Sampler
+  /// Lengths of the adapter's axes that the clip sets.
   public let dimensions: [String: Int]
-  private let sourceArray: Tensor?
+  /// Of the sample.
+  public let grid: Grid
+  public let channels: Int
+  private let feed: InputFeed
 
-  /// A step's inputs for the model, and what they are for.
+  /// A call of the model, and what it is for.
   public struct Call: Sendable {
     public let step: SamplerStep
     public let point: Int64?
+    /// Whether the family's second transformer is called.
+    public let isLowNoise: Bool
+    /// The branches of guidance that the batch holds.
+    public let branches: [Guidance.Branch]
     public let inputs: [String: Tensor]
-    /// The output that is the velocity.
+    /// The output that the sampler takes.
     public let output: String
   }
 
   public struct Result: Sendable {
-    public let video: Video
-    /// Seconds of each model call.
+    /// The sample: channels, frames, rows, columns.
+    public let values: [Float]
+    /// nil for models of latents.
+    public let video: Video?
+    /// Seconds of each step's model calls.
     public let stepSeconds: [Double]
   }
 
-  /// - Throws: `AdapterError` where the clip's size does not suit the model, `SamplerError` for bad steps or no edit.
+  /// - Parameters:
+  ///   - size: of the clip that is made.
+  ///   - guidanceScale: instead of the adapter's.
+  /// - Throws: `AdapterError` where the clip's size does not suit the model, `SamplerError` for bad steps, no edit, no
+  ///   source or no text.
+  public init(
+    _ match: AdapterMatch, size: ClipSize, given: RunInputs, seed: UInt64, steps: Int, guidanceScale: Double? = nil,
+    points: PointSchedule? = nil
+  ) throws {
+    let adapter = match.adapter
+    guard given.condition != nil || adapter.input(.condition) == nil else {
+      throw SamplerError.conditionMissing(adapter: adapter.name)
+    }
+    guard let channels = match.channels else { throw SamplerError.channelsUnknown(adapter: adapter.name) }
+    self.match = match
+    self.size = size
+    self.given = given
+    self.seed = seed
+    self.points = points
+    self.channels = channels
+    guidance = adapter.guidance.with(scale: guidanceScale)
+    dimensions = try match.dimensions(frames: size.frames, width: size.width, height: size.height)
+    grid = try adapter.latentGrid(frames: size.frames, width: size.width, height: size.height)
+    sampler = try Sampler(adapter.sampler, steps: steps, tokens: adapter.targetTokens(dimensions))
+    feed = try InputFeed(match, given: given, dimensions: dimensions, grid: grid, channels: channels)
+  }
+
+  /// A clip that is edited.
   public init(
     _ match: AdapterMatch, source: Video, condition: Int64?, seed: UInt64, steps: Int, points: PointSchedule? = nil
   ) throws {
-    guard (1...Sampler.maximumSteps).contains(steps) else { throw SamplerError.steps(steps) }
-    guard condition != nil || match.adapter.input(.condition) == nil else {
-      throw SamplerError.conditionMissing(adapter: match.adapter.name)
-    }
-    self.match = match
-    self.source = source
-    self.condition = condition
-    self.seed = seed
-    self.steps = steps
-    self.points = points
-    dimensions = try match.dimensions(frames: source.frames, width: source.width, height: source.height)
-    sourceArray = Self.array(match.adapter.pixels.model(source.values), .source, match, dimensions)
+    try self.init(
+      match, size: source.size, given: RunInputs(source: source, condition: condition), seed: seed, steps: steps,
+      points: points)
   }
 
-  /// x at the first step.
-  public var noise: [Float] { Noise.normal(count: source.values.count, seed: seed) }
+  public var steps: Int { sampler.schedule.steps.count }
 
-  /// The model's inputs for x at a step.
-  public func call(_ step: SamplerStep, x: [Float]) -> Call {
-    var inputs: [String: Tensor] = [:]
-    for input in match.adapter.inputs {
-      let array: Tensor? =
-        switch input.role {
-        case .sample: Self.array(x, .sample, match, dimensions)
-        case .source: sourceArray
-        case .timestep: Self.array(repeating: step.t, .timestep, match, dimensions)
-        case .condition: conditionArray(input)
-        }
-      inputs[input.port.name] = array
-    }
+  /// x at the first step.
+  public var noise: [Float] { Noise.normal(count: channels * grid.volume, seed: seed) }
+
+  /// The calls of the model for x at a step: one a branch of guidance, or one for all.
+  /// - Throws: `SamplerError` where the text file lacks an array or has one that does not fit.
+  public func calls(_ step: SamplerStep, x: [Float]) throws(SamplerError) -> [Call] {
+    let isLowNoise = isLowNoise(step)
+    let guidance = guidance(step)
+    let branches = guidance.needed
     let point = points?.point(step)
-    if let point { inputs[Self.pointInput] = Tensor(scalar: point) }
-    return Call(step: step, point: point, inputs: inputs, output: match.adapter.outputs.first?.name ?? "")
+    var calls: [Call] = []
+    for batch in guidance.runsInOneBatch ? [branches] : branches.map({ [$0] }) {
+      var inputs = try feed.inputs(x: x, t: step.t, branches: batch, guidance: guidance)
+      if let point { inputs[Self.pointInput] = Tensor(scalar: point) }
+      calls.append(
+        Call(
+          step: step, point: point, isLowNoise: isLowNoise, branches: batch, inputs: inputs, output: match.output))
+    }
+    return calls
+  }
+
+  /// Whether a step is the second transformer's.
+  public func isLowNoise(_ step: SamplerStep) -> Bool {
+    guard let lowNoise = match.adapter.lowNoise else { return false }
+    return Double(step.t) < lowNoise.below * match.adapter.sampler.timestepScale
+  }
+
+  private func guidance(_ step: SamplerStep) -> Guidance {
+    isLowNoise(step) && guidance == match.adapter.guidance
+      ? guidance.with(scale: match.adapter.lowNoise?.scale) : guidance
+  }
+
+  /// What the sampler takes, from the outputs of a step's calls: their shapes are checked, guidance is applied.
+  public func velocity(_ outputs: [Tensor], of calls: [Call]) throws(SamplerError) -> [Float] {
+    var results: [[Float]] = []
+    for (output, call) in zip(outputs, calls) {
+      results += try feed.videos(output, batch: call.branches.count)
+    }
+    guard results.count > 1 else { return results.first ?? [] }
+    return Guidance.combined(results, calls.flatMap(\.branches))
+  }
+
+  /// The video of a finished sample; nil where the sample is of latents.
+  public func video(_ x: [Float]) -> Video? {
+    guard match.adapter.latent == nil else { return nil }
+    return Video(
+      frames: size.frames, height: size.height, width: size.width, values: match.adapter.pixels.video(x),
+      rate: size.rate)
   }
 
   /// Samples.
   /// - Parameters:
   ///   - model: runs one call and gives the output that the call names.
-  ///   - progress: after each step, with the seconds that its call took.
+  ///   - progress: after each step, with the seconds that its calls took.
   /// - Throws: `SamplerError`, and what `model` throws.
   public func run(
     model: (Call) throws -> Tensor, progress: (SamplerStep, Double) -> Void = { _, _ in }
   ) throws -> Result {
     var x = noise
     var seconds: [Double] = []
-    try Sampler.run(match.adapter.sampler, steps: steps, x: &x) { step, x in
-      let call = call(step, x: x)
+    var sampler = sampler
+    try sampler.run(&x) { step, x in
+      let calls = try calls(step, x: x)
       let start = ContinuousClock.now
-      let output = try model(call)
+      let outputs = try calls.map(model)
       seconds.append((ContinuousClock.now - start) / .seconds(1))
-      return try velocity(output, of: call)
+      return try velocity(outputs, of: calls)
     } progress: {
       progress($0, seconds.last ?? 0)
     }
-    let values = match.adapter.pixels.video(x)
-    guard
-      let video = Video(
-        frames: source.frames, height: source.height, width: source.width, values: values, rate: source.rate)
-    else { throw SamplerError.velocityCount(step: steps - 1, expected: source.values.count, actual: values.count) }
-    return Result(video: video, stepSeconds: seconds)
+    return Result(values: x, video: video(x), stepSeconds: seconds)
   }
+}
 
-  /// Checks an output's shape and gives its values.
-  public func velocity(_ output: Tensor, of call: Call) throws(SamplerError) -> [Float] {
-    if let port = match.adapter.outputs.first {
-      let expected = Self.shape(port, dimensions)
-      guard output.shape == expected else {
-        throw .velocityShape(output: port.name, expected: expected, actual: output.shape)
-      }
-    }
-    return output.floats
-  }
-
-  private func conditionArray(_ input: Adapter.Input) -> Tensor? {
-    let shape = Self.shape(input.port, dimensions)
-    let values = [Int64](repeating: condition ?? 0, count: elementCount(shape) ?? 0)
-    return switch match.types[input.port.name] {
-    case .int32: try? Tensor(values.map { Int32(truncatingIfNeeded: $0) }, shape: shape)
-    case .int64, nil: try? Tensor(values, shape: shape)
-    case let type?: try? Tensor(floats: values.map { Float($0) }, shape: shape, as: type)
-    }
-  }
-
-  private static func array(
-    _ values: [Float], _ role: Adapter.Role, _ match: AdapterMatch, _ dimensions: [String: Int]
-  ) -> Tensor? {
-    guard let port = match.adapter.input(role)?.port else { return nil }
-    return try? Tensor(floats: values, shape: shape(port, dimensions), as: match.types[port.name] ?? .float32)
-  }
-
-  private static func array(
-    repeating value: Float, _ role: Adapter.Role, _ match: AdapterMatch, _ dimensions: [String: Int]
-  ) -> Tensor? {
-    guard let port = match.adapter.input(role)?.port else { return nil }
-    let count = elementCount(shape(port, dimensions)) ?? 0
-    return array(Array(repeating: value, count: count), role, match, dimensions)
-  }
-
-  private static func shape(_ port: Adapter.Port, _ dimensions: [String: Int]) -> [Int] {
-    port.dims.map { dim in
-      switch dim {
-      case .fixed(let length): length
-      case .named(let name): dimensions[name] ?? 1
-      }
+extension SamplerSettings {
+  /// What the model is given for pure noise.
+  var timestepScale: Double {
+    switch self {
+    case .flow(let flow): flow.timestepScale
+    case .ddim(let ddim): Double(ddim.trainingSteps)
     }
   }
 }

@@ -1,0 +1,115 @@
+import Foundation
+import OnnxRuntime
+
+/// `.safetensors` files: an 8-byte length, a JSON header of names, types, shapes and offsets, then the tensors' bytes.
+///
+/// Reading trusts nothing: the header's length, every shape and every range is checked against the file, ranges may
+/// neither overlap nor leave gaps, and only what is asked for is read.
+public enum Safetensors {
+  static let maximumHeader = 100 << 20
+
+  /// All tensors of a type that is known here; others are errors.
+  /// - Parameter limit: most bytes that all tensors together may take.
+  public static func read(_ path: String, limit: Int = 8 << 30) throws(SafetensorsError) -> [String: Tensor] {
+    let source: ByteSource
+    do throws(ByteSource.Failure) {
+      source = try ByteSource(path: path)
+    } catch {
+      throw SafetensorsError(file: path, tensor: nil, problem: .cannotOpen)
+    }
+    return try read(source, file: path, limit: limit)
+  }
+
+  /// - Parameter file: what messages call it.
+  public static func read(
+    _ bytes: [UInt8], file: String, limit: Int = 8 << 30
+  ) throws(SafetensorsError) -> [String: Tensor] {
+    try read(ByteSource(bytes), file: file, limit: limit)
+  }
+
+  private struct Entry {
+    var name: String
+    var type: ElementType
+    var shape: [Int]
+    var start: Int
+    var end: Int
+  }
+
+  private static func read(
+    _ source: ByteSource, file: String, limit: Int
+  ) throws(SafetensorsError) -> [String: Tensor] {
+    func fail(_ problem: SafetensorsError.Problem, _ name: String? = nil) -> SafetensorsError {
+      SafetensorsError(file: file, tensor: name, problem: problem)
+    }
+    func bytes(_ offset: Int, _ count: Int) throws(SafetensorsError) -> [UInt8] {
+      do throws(ByteSource.Failure) {
+        return try source.read(at: offset, count: count)
+      } catch {
+        throw fail(error == .read ? .readFailed : .damaged("it was cut off"))
+      }
+    }
+    guard source.count >= 10, let length = LittleEndian(bytes: try bytes(0, 8)).u64(0), length >= 2,
+      length <= maximumHeader, length <= source.count - 8
+    else { throw fail(.notSafetensors) }
+    let data = source.count - 8 - length
+    let entries = try header(bytes(8, length), fail).sorted { ($0.start, $0.end) < ($1.start, $1.end) }
+    var position = 0
+    for entry in entries {
+      guard entry.start == position, entry.end <= data else {
+        throw fail(.damaged("its bytes overlap another tensor's, leave a gap, or pass the file's end"), entry.name)
+      }
+      position = entry.end
+    }
+    guard position == data else { throw fail(.damaged("\(data - position) bytes belong to no tensor")) }
+    guard data <= limit else { throw fail(.tooLarge(limit: limit)) }
+    var result: [String: Tensor] = [:]
+    for entry in entries {
+      let content = try bytes(8 + length + entry.start, entry.end - entry.start)
+      guard let tensor = try? Tensor(entry.type, shape: entry.shape, bytes: content) else {
+        throw fail(.damaged("its bytes do not fill its shape"), entry.name)
+      }
+      result[entry.name] = tensor
+    }
+    return result
+  }
+
+  private static func header(
+    _ bytes: [UInt8], _ fail: (SafetensorsError.Problem, String?) -> SafetensorsError
+  ) throws(SafetensorsError) -> [Entry] {
+    let object: [String: Any]?
+    do {
+      object = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any]
+    } catch {
+      throw fail(.notSafetensors, nil)
+    }
+    guard let object, bytes.first == UInt8(ascii: "{") else { throw fail(.notSafetensors, nil) }
+    var entries: [Entry] = []
+    for (name, value) in object where name != "__metadata__" {
+      guard let fields = value as? [String: Any], Set(fields.keys) == ["dtype", "shape", "data_offsets"],
+        let word = fields["dtype"] as? String, let shape = integers(fields["shape"]),
+        let offsets = integers(fields["data_offsets"]), offsets.count == 2, offsets[0] <= offsets[1]
+      else { throw fail(.damaged("its entry is no dtype, shape and two offsets"), name) }
+      guard let type = types[word] else { throw fail(.unsupported(word), name) }
+      guard shape.count <= 8, let count = elementCount(shape), count <= Int.max / 8,
+        offsets[1] - offsets[0] == count * type.size
+      else { throw fail(.damaged("its bytes do not fill its shape"), name) }
+      entries.append(Entry(name: name, type: type, shape: shape, start: offsets[0], end: offsets[1]))
+    }
+    return entries
+  }
+
+  /// Whole numbers from 0 on; nil for anything else.
+  private static func integers(_ value: Any?) -> [Int]? {
+    guard let list = value as? [Any] else { return nil }
+    let result = list.compactMap { element -> Int? in
+      guard !(element is Bool), let number = element as? Int, number >= 0 else { return nil }
+      return number
+    }
+    return result.count == list.count ? result : nil
+  }
+
+  private static let types: [String: ElementType] = [
+    "F64": .float64, "F32": .float32, "F16": .float16, "BF16": .bfloat16, "I64": .int64, "I32": .int32, "I16": .int16,
+    "I8": .int8, "U8": .uint8, "BOOL": .bool,
+  ]
+}

@@ -1,0 +1,78 @@
+import OnnxRuntime
+
+/// What a run is given besides its seed: all of it, where the adapter asks for it.
+public struct RunInputs: Sendable {
+  /// The source clip in [−1, 1]; for latent models beside its latents, or nil.
+  public var source: Video?
+  /// The model's latents of the source and of a grey clip: channels, frames, rows, columns.
+  public var sourceLatents: [Float]?
+  public var blankLatents: [Float]?
+  /// The number of the edit.
+  public var condition: Int64?
+  /// Arrays of the text file, and of the one for guidance's negative branch.
+  public var text: [String: Tensor]
+  public var negativeText: [String: Tensor]
+
+  public init(
+    source: Video? = nil, condition: Int64? = nil, text: [String: Tensor] = [:], negativeText: [String: Tensor] = [:]
+  ) {
+    self.source = source
+    self.condition = condition
+    self.text = text
+    self.negativeText = negativeText
+  }
+}
+
+/// Size of a clip in pixels, and its rate.
+public struct ClipSize: Equatable, Sendable {
+  public var frames: Int
+  public var height: Int
+  public var width: Int
+  public var rate: FrameRate
+
+  public init(frames: Int, height: Int, width: Int, rate: FrameRate = .default) {
+    self.frames = frames
+    self.height = height
+    self.width = width
+    self.rate = rate
+  }
+}
+
+extension Video {
+  public var size: ClipSize { ClipSize(frames: frames, height: height, width: width, rate: rate) }
+}
+
+extension RunInputs {
+  /// Values that only take time, for measuring a step: noise for latents and texts of the usual length.
+  /// - Throws: `AdapterError` where the clip's size does not suit the model.
+  public static func invented(
+    _ match: AdapterMatch, source: Video, condition: Int64?
+  ) throws(AdapterError) -> RunInputs {
+    let adapter = match.adapter
+    let grid = try adapter.latentGrid(frames: source.frames, width: source.width, height: source.height)
+    var given = RunInputs(source: source, condition: condition)
+    if adapter.latent != nil, let channels = match.channels {
+      given.sourceLatents = Noise.normal(count: channels * grid.volume, seed: 1)
+      given.blankLatents = given.sourceLatents
+    }
+    for input in match.inputs where input.role == .text {
+      let shape = input.port.dims.map { dim in
+        switch dim {
+        case .fixed(let length): length
+        case .named(let name):
+          if case .fixed(let length)? = match.axes[name] {
+            length
+          } else {
+            adapter.axis(named: name)?.meaning == .text ? Self.inventedTokens : 1
+          }
+        }
+      }
+      let values = Noise.normal(count: elementCount(shape) ?? 0, seed: 2)
+      given.text[input.arrayName] = try? Tensor(values, shape: shape)
+    }
+    given.negativeText = given.text
+    return given
+  }
+
+  private static let inventedTokens = 256
+}
