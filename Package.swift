@@ -103,7 +103,8 @@ let package = Package(
     .testTarget(name: "VideoPipelineTests", dependencies: ["VideoPipeline", "TestSupport"]),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting"]),
     .testTarget(name: "CalibrationCoreTests", dependencies: ["CalibrationCore", "TestSupport"]),
-    .testTarget(name: "ISAPatchTests", dependencies: ["ISAPatch", "TestSupport"]),
+    .testTarget(
+      name: "ISAPatchTests", dependencies: ["ISAPatch", "OnnxRuntime", "Reporting", "TestSupport", "VideoPipeline"]),
   ] + fuzz,
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx17

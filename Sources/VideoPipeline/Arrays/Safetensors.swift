@@ -76,18 +76,17 @@ public enum Safetensors {
   private static func header(
     _ bytes: [UInt8], _ fail: (SafetensorsError.Problem, String?) -> SafetensorsError
   ) throws(SafetensorsError) -> [Entry] {
-    let object: [String: Any]?
+    let fields: [String: HeaderField]
     do {
-      object = try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any]
+      guard bytes.first == UInt8(ascii: "{") else { throw fail(.notSafetensors, nil) }
+      fields = try JSONDecoder().decode([String: HeaderField].self, from: Data(bytes))
     } catch {
       throw fail(.notSafetensors, nil)
     }
-    guard let object, bytes.first == UInt8(ascii: "{") else { throw fail(.notSafetensors, nil) }
     var entries: [Entry] = []
-    for (name, value) in object where name != "__metadata__" {
-      guard let fields = value as? [String: Any], Set(fields.keys) == ["dtype", "shape", "data_offsets"],
-        let word = fields["dtype"] as? String, let shape = integers(fields["shape"]),
-        let offsets = integers(fields["data_offsets"]), offsets.count == 2, offsets[0] <= offsets[1]
+    for (name, field) in fields where name != "__metadata__" {
+      guard case .tensor(let word, let shape, let offsets) = field, offsets.count == 2, offsets[0] >= 0,
+        offsets[0] <= offsets[1]
       else { throw fail(.damaged("its entry is no dtype, shape and two offsets"), name) }
       guard let type = types[word] else { throw fail(.unsupported(word), name) }
       guard shape.count <= 8, let count = elementCount(shape), count <= Int.max / 8,
@@ -98,14 +97,31 @@ public enum Safetensors {
     return entries
   }
 
-  /// Whole numbers from 0 on; nil for anything else.
-  private static func integers(_ value: Any?) -> [Int]? {
-    guard let list = value as? [Any] else { return nil }
-    let result = list.compactMap { element -> Int? in
-      guard !(element is Bool), let number = element as? Int, number >= 0 else { return nil }
-      return number
+  /// A value of the header: a tensor's entry with these three keys and no other, or something else.
+  private enum HeaderField: Decodable {
+    case tensor(type: String, shape: [Int], offsets: [Int])
+    case other
+
+    private struct Key: CodingKey {
+      var stringValue: String
+      var intValue: Int? { nil }
+      init(_ name: String) { stringValue = name }
+      init?(stringValue: String) { self.stringValue = stringValue }
+      init?(intValue: Int) { nil }
     }
-    return result.count == list.count ? result : nil
+
+    init(from decoder: any Decoder) throws {
+      guard let fields = try? decoder.container(keyedBy: Key.self),
+        Set(fields.allKeys.map(\.stringValue)) == ["dtype", "shape", "data_offsets"],
+        let type = try? fields.decode(String.self, forKey: Key("dtype")),
+        let shape = try? fields.decode([Int].self, forKey: Key("shape")),
+        let offsets = try? fields.decode([Int].self, forKey: Key("data_offsets"))
+      else {
+        self = .other
+        return
+      }
+      self = .tensor(type: type, shape: shape, offsets: offsets)
+    }
   }
 
   private static let types: [String: ElementType] = [

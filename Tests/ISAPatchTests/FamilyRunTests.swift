@@ -1,0 +1,87 @@
+import Foundation
+import ISAPatch
+import OnnxRuntime
+import Reporting
+import Testing
+import VideoPipeline
+
+/// Whole runs of tiny random models of real families, against what diffusers' own pipelines make of the same weights from
+/// the same noise (Tests/Fixtures/pipelines/make_pipelines.py).
+@Suite struct FamilyRunTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    /// Folder and file of the model.
+    var model: String
+    /// Arrays of the folder's reference.
+    var reference: String
+    /// nil: recognised.
+    var adapter: String?
+    /// What the adapter is to be.
+    var family: String
+    var frames: Int
+    var size = FrameSize(width: 32, height: 32)
+    var steps: Int
+    /// Whether the folder's clip is edited.
+    var hasClip = false
+    var guidance: Double?
+    var testDescription: String { "\(model) \(reference)" }
+
+    var folder: String { String(model.prefix { $0 != "/" }) }
+  }
+
+  static let cases = [
+    Case(
+      model: "wan/wan-high-noise.onnx", reference: "one", adapter: "wan-2.1-t2v", family: "wan-2.1-t2v", frames: 5, steps: 5),
+    Case(model: "wan/wan-high-noise.onnx", reference: "two", family: "wan-2.2-t2v", frames: 5, steps: 8),
+    // Either transformer may be the one that is run; the other is found beside it.
+    Case(model: "wan/wan-low-noise.onnx", reference: "two", family: "wan-2.2-t2v", frames: 5, steps: 8),
+    Case(
+      model: "wan/wan-in-context.onnx", reference: "context", family: "wan-2.1-in-context", frames: 5, steps: 4,
+      hasClip: true),
+  ]
+
+  static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("Fixtures/pipelines").path
+
+  static func options(_ item: Case) -> SamplingOptions {
+    var options = SamplingOptions(
+      steps: item.steps, seed: 3, frames: item.frames, size: item.size, threads: 1, adapter: item.adapter)
+    options.texts = ["\(fixtures)/\(item.folder)/text.safetensors"]
+    options.guidanceScale = item.guidance
+    return options
+  }
+
+  @Test(arguments: cases)
+  func latentsAreThoseOfDiffusers(_ item: Case) throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("isa-patch-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let output = folder.appendingPathComponent("latents.npz").path
+    let job = RunJob(model: "\(Self.fixtures)/\(item.model)", options: Self.options(item), output: output)
+    let report = try job.run(
+      clip: item.hasClip ? "\(Self.fixtures)/\(item.folder)/source.mkv" : nil, progress: .standardError(quiet: true))
+    #expect(report.steps == item.steps)
+    let reference = try Npz.read("\(Self.fixtures)/\(item.folder)/reference.npz")
+    let wanted = try #require(reference["\(item.reference)/latents"])
+    let latents = try #require(try Npz.read(output)["latents"])
+    #expect(latents.count == wanted.count)
+    let error = try #require(Difference.relativeL2(latents.floats, wanted.floats))
+    #expect(error < 1e-5)
+  }
+
+  /// Decoded too, where the reference has the clip; every family is recognised by the adapter that is meant.
+  @Test(arguments: cases)
+  func clipsAreThoseOfDiffusers(_ item: Case) throws {
+    let options = Self.options(item)
+    let model = try EditingModel(
+      path: "\(Self.fixtures)/\(item.model)", loading: .init(threads: 1, adapter: item.adapter))
+    #expect(model.match.adapter.name == item.family)
+    let reference = try Npz.read("\(Self.fixtures)/\(item.folder)/reference.npz")
+    guard let wanted = reference["\(item.reference)/sample"] else { return }
+    let clips = item.hasClip ? ["\(Self.fixtures)/\(item.folder)/source.mkv"] : []
+    let set = try CaseSet(clips: clips, options: options, model: model)
+    let sample = try model.sample(set.cases[0].run)
+    #expect(sample.video.shape == wanted.shape)
+    let error = try #require(Difference.relativeL2(sample.video.values, wanted.floats))
+    #expect(error < 1e-4)
+  }
+}
