@@ -7,7 +7,8 @@ public enum ExternalDataPolicy: String, CaseIterable, Sendable {
   case keep
   /// They are copied beside the patched model.
   case copy
-  /// They get a hard link beside the patched model.
+  /// They get a link beside the patched model, which has to stand in a folder above them: neither this tool nor ONNX
+  /// Runtime follows links out of a model's folder.
   case link
 }
 
@@ -27,15 +28,20 @@ struct ExternalData {
     var result = ExternalData()
     let source = URL(fileURLWithPath: model.path).deletingLastPathComponent().resolvingSymlinksInPath()
     let target = URL(fileURLWithPath: output).deletingLastPathComponent().resolvingSymlinksInPath()
-    guard source.path != target.path else { return result }
+    let isBeside = source.path == target.path
     do throws(ToolError) {
       for location in locations(model) {
+        guard !isBeside else {
+          try checkReadable(location, of: model, for: output)
+          continue
+        }
         guard policy != .keep else {
           throw ToolError(
             "\(output) would not find the weights in \(location), which stay in the original's folder; write beside the "
               + "original, or use --external-data copy.", .usage)
         }
         try result.provide(location, of: model, in: target, by: policy)
+        try checkReadable(location, of: model, for: output)
       }
     } catch {
       result.withdraw()
@@ -76,6 +82,16 @@ struct ExternalData {
     return names.sorted()
   }
 
+  /// Data that is a link, as in a cache of downloads, is not read from beside it by a model that is a file.
+  private static func checkReadable(
+    _ location: String, of model: Model, for output: String
+  ) throws(ToolError) {
+    guard !model.mayReadExternalData(location, from: output) else { return }
+    throw ToolError(
+      "\(output) could not read the weights in \(location), a link out of its folder; write to another folder with "
+        + "--external-data copy.", .usage)
+  }
+
   // MARK: One file
 
   private mutating func provide(
@@ -93,6 +109,7 @@ struct ExternalData {
     }
     var status = stat()
     if lstat(path, &status) == 0 {
+      if policy == .link, Self.isOne(source, path) { return }
       guard Self.isSame(source, path) else {
         throw ToolError(
           "\(path) exists and is not the model's \(location); move it away or choose another folder with -o.",
@@ -100,8 +117,15 @@ struct ExternalData {
       }
       return
     }
+    let link = policy == .link ? Self.link(to: source, from: location, in: folder.path) : nil
+    guard policy != .link || link != nil else {
+      throw ToolError(
+        "\(path) cannot be a link to the model's \(location), which stands outside of that folder; use --external-data "
+          + "copy, or write to a folder above the original's.", .usage)
+    }
     let temporary = AtomicFile.temporaryPath(for: path)
-    let code = policy == .copy ? Self.copy(source, to: temporary) : Self.link(source, to: temporary)
+    let code =
+      if let link { symlink(link, temporary) == 0 ? 0 : errno } else { Self.copy(source, to: temporary) }
     guard code == 0 else {
       AtomicFile.discard(temporary)
       throw AtomicFile.failure(path, AtomicFile.reason(code))
@@ -145,9 +169,23 @@ struct ExternalData {
     }
   }
 
-  /// A second name for exactly the file that was opened.
-  private static func link(_ source: Int32, to path: String) -> Int32 {
-    linkat(AT_FDCWD, "/proc/self/fd/\(source)", AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0 ? 0 : errno
+  /// The relative path from where a location stands in a folder to an open file beneath that folder; nil where the file
+  /// is elsewhere.
+  private static func link(to source: Int32, from location: String, in folder: String) -> String? {
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+    let count = readlink("/proc/self/fd/\(source)", &buffer, Int(PATH_MAX))
+    guard count > 0 else { return nil }
+    let path = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let start = folder == "/" ? "/" : folder + "/"
+    guard path.hasPrefix(start) else { return nil }
+    let depth = location.split(separator: "/").count { $0 != "." } - 1
+    return String(repeating: "../", count: max(0, depth)) + path.dropFirst(start.count)
+  }
+
+  /// True where a path leads to an open file.
+  private static func isOne(_ source: Int32, _ path: String) -> Bool {
+    var (a, b) = (stat(), stat())
+    return fstat(source, &a) == 0 && stat(path, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev
   }
 
   /// True where a path is a regular file with the same contents.

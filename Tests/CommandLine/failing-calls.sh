@@ -79,12 +79,14 @@ tensor = b"\x08\x04\x10\x01" + field(8, b"w") + field(13, entry) + b"\x70\x01"
 graph = field(1, field(1, b"w") + field(2, b"y") + field(4, b"Identity")) + field(2, b"g") + field(5, tensor) + field(12, field(1, b"y"))
 open("weights.onnx", "wb").write(b"\x08\x08" + field(7, graph) + field(8, b"\x10\x11"))
 P
-mkdir -p data other && printf '0123456789abcdef' >data/w.bin
+mkdir -p above/data above/other && printf '0123456789abcdef' >above/data/w.bin && mv weights.onnx above
 keep
-for policy in copy link; do
-  each_call_fails "external data: $policy" "$full $broken $forbidden" 'other/(w\.onnx|data/w\.bin)' \
+# Links lead down alone.
+for case in copy:above/other link:.; do
+  folder=${case#*:}
+  each_call_fails "external data: ${case%:*}" "$full $broken $forbidden" "($folder/|)(w\.onnx|data/w\.bin)" \
     bash -c '"$@"; status=$?; [ $status = 2 ] && exit 0; exit $status' - \
-    "$tool" weights.onnx -o other/w.onnx --external-data $policy "${quiet[@]}"
+    "$tool" above/weights.onnx -o "$folder/w.onnx" --external-data "${case%:*}" "${quiet[@]}"
 done
 
 # A disk that is really full, where one can be mounted.

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A folder of its own for each test.
-private final class Folder {
+final class Folder {
   let path: String
 
   init() throws {
@@ -27,14 +27,14 @@ private final class Folder {
   var contents: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path))?.sorted() ?? [] }
 }
 
-private func failure(_ body: () throws -> Void) -> ToolError? {
+func failure(_ body: () throws -> Void) -> ToolError? {
   do {
     try body()
     return nil
   } catch { return error as? ToolError }
 }
 
-private func bytes(_ path: String) -> [UInt8]? { FileManager.default.contents(atPath: path).map(Array.init) }
+func bytes(_ path: String) -> [UInt8]? { FileManager.default.contents(atPath: path).map(Array.init) }
 
 @Suite struct PatchJobTests {
   private let folder: Folder
@@ -162,31 +162,5 @@ private func bytes(_ path: String) -> [UInt8]? { FileManager.default.contents(at
     let error = failure { _ = try RestoreJob(model: other, output: "\(folder.path)/back.onnx").run() }
     #expect(error?.status == .dataError)
     #expect(!folder.contents.contains("back.onnx"))
-  }
-
-  @Test(arguments: ExternalDataPolicy.allCases) func externalDataStaysReadable(_ policy: ExternalDataPolicy) throws {
-    var m = AttentionModel().model
-    m.initializer("extra", externalFile: "data/w.bin", shape: [4])
-    m.node("Identity", ["extra"], ["copy"])
-    m.output("copy", 1)
-    let source = try folder.write("in/e.onnx", m.bytes)
-    _ = try folder.write("in/data/w.bin", Array(repeating: 7, count: 16))
-    _ = try folder.write("out/placeholder", [])
-    let target = "\(folder.path)/out/e.isa.onnx"
-    let copy = "\(folder.path)/out/data/w.bin"
-    let run = {
-      _ = try patch {
-        $0.model = source
-        $0.output = target
-        $0.externalData = policy
-      }
-    }
-    if policy == .keep {
-      #expect(failure(run)?.status == .usage)
-      #expect(!FileManager.default.fileExists(atPath: target))
-    } else {
-      try run()
-      #expect(bytes(copy) == Array(repeating: 7, count: 16))
-    }
   }
 }

@@ -249,6 +249,8 @@ connx_status connx_edit_write(connx_edit *_Nonnull edit, void *_Nonnull buffer, 
 /// Opens a file for reading beneath a folder: no component may leave it, links included.
 /// The descriptor, or −1 with errno (EXDEV: it leaves the folder).
 int32_t connx_open_beneath(int32_t folder, const char *_Nonnull location) CONNX_NOEXCEPT;
+/// The same for a file that a link leads to, where it stands beneath another folder.
+int32_t connx_open_resolved(int32_t folder, const char *_Nonnull location, int32_t allowed) CONNX_NOEXCEPT;
 
 // zlib's format
 
