@@ -25,7 +25,7 @@ public struct CostModel: Codable, Equatable, Sendable {
     case multiHeadAttention = "MultiHeadAttention"
   }
 
-  /// One head of one length, in float32 with one thread; seconds are medians.
+  /// One head of one length, in float32 with one thread; seconds are the best of several runs.
   public struct Row: Codable, Equatable, Sendable {
     public var original: Original
     public var headSize: Int

@@ -109,8 +109,8 @@ public struct BenchAttentionJob: Sendable {
         report.rows.append(
           BenchReport.Row(
             name: item.name, tokens: tokens, heads: heads, headSize: headSize, threads: threads, compute: compute,
-            executedDensity: density, median: median(own.seconds), best: own.seconds.min() ?? 0, peer: peer,
-            peerMedian: median(other.seconds), peerBest: other.seconds.min() ?? 0, peak: peaks[compute] ?? 0))
+            executedDensity: density, median: median(own.seconds), best: own.best, peer: peer,
+            peerMedian: median(other.seconds), peerBest: other.best, peak: peaks[compute] ?? 0))
       }
     }
   }

@@ -6,6 +6,7 @@ final class BenchContender {
   let session: Session
   let threads: Int
   private(set) var seconds: [Double] = []
+  var best: Double { seconds.min() ?? 0 }
 
   /// Runs once to warm up.
   init(_ model: [UInt8], threads: Int, _ inputs: [String: OnnxRuntime.Tensor]) throws {

@@ -66,10 +66,15 @@ final class AttentionRun {
   func keyHead(of head: Int) -> Int { head / shape.heads * shape.kvHeads + head % shape.heads / shape.group }
   func slot(of head: Int) -> Int { slotOwners.firstIndex(of: keyHead(of: head)) ?? 0 }
 
-  /// Heads that are worked on at once: enough tasks for every thread to end at about the same time.
+  /// Heads that are worked on at once: enough tasks for every thread to end at about the same time, and enough work
+  /// that waking the threads for each pass, some 20 µs of a block pair's 0.5, does not show.
   func waveSize(threads: Int, heads: Int) -> Int {
-    let wanted = threads == 1 ? 1 : (16 * threads + shape.queryBlocks - 1) / max(1, shape.queryBlocks)
-    return max(1, min(heads, wanted))
+    guard threads > 1 else { return 1 }
+    func headsFor(_ wanted: Int, each: Int) -> Int { (wanted + each - 1) / max(1, each) }
+    let enough = max(
+      headsFor(16 * threads, each: shape.queryBlocks),
+      headsFor(8192 * threads, each: shape.queryBlocks * shape.keyBlocks))
+    return max(1, min(heads, enough))
   }
 
   /// Cuts the scratch for waves of so many heads.

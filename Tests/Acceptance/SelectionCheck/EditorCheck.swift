@@ -15,6 +15,7 @@ struct EditorCheck {
   private var blockQ = 64
   private var blockK = 64
   private var scale: Float?
+  private var compute = SparseAttentionCPU.ElementType.float32
   private var files: [String] = []
 
   init(_ arguments: [String]) throws {
@@ -40,6 +41,12 @@ struct EditorCheck {
       case "--block-q": blockQ = try number()
       case "--block-k": blockK = try number()
       case "--scale": scale = try number()
+      case "--compute":
+        switch text {
+        case "float32": compute = .float32
+        case "bfloat16": compute = .bfloat16
+        default: throw wrong
+        }
       default: throw wrong
       }
     }
@@ -193,6 +200,7 @@ struct EditorCheck {
             (problem.queries, problem.keys) = (q.count, k.count)
             (problem.headSize, problem.valueSize) = (q[0].count, v[0].count)
             (problem.scale, problem.blockQ, problem.blockK, problem.tile) = (scale, blockQ, blockK, tile)
+            problem.compute = compute
             try AttentionCPU.run(problem, on: SerialRunner())
             return try AttentionCPU.select(problem, batch: 0, head: 0)
           }
