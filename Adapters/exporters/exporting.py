@@ -103,7 +103,7 @@ def model_class(family: Family) -> type:
 
 def tiny_model(family: Family, dtype: str = "float32", seed: int = 0) -> nn.Module:
     """A random model of the tiny configuration. Weights that start as zeros would hide what follows them: they get noise.
-    Convolutions and feed-forward layers of one shape have the same weights: a file can hold them once."""
+    Outside attention, weights of one shape are the same: a file can hold them once."""
     torch.manual_seed(seed)
     model = model_class(family)(**family.tiny).eval()
     first = {}
@@ -111,7 +111,7 @@ def tiny_model(family: Family, dtype: str = "float32", seed: int = 0) -> nn.Modu
         for name, parameter in model.named_parameters():
             if parameter.abs().max() < 1e-3:
                 parameter.normal_(std=0.05)
-            if parameter.ndim > 2 or ".ff" in name and parameter.ndim == 2:
+            if parameter.ndim > 1 and "attn" not in name:
                 parameter.copy_(first.setdefault(parameter.shape, parameter))
     return model if dtype == "float32" else model.to(TYPES[dtype])
 
@@ -179,8 +179,10 @@ def written_out(exporter: str):
     def effective_squeeze(x, *dims):
         return x if len(dims) == 1 and isinstance(dims[0], int) and x.shape[dims[0]] != 1 else squeeze(x, *dims)
 
-    torch.Tensor.masked_fill, torch.Tensor.squeeze = logical_masked_fill, effective_squeeze
-    if exporter == "torchscript":
+    torch.Tensor.masked_fill = logical_masked_fill
+    if exporter == "dynamo":
+        torch.Tensor.squeeze = effective_squeeze
+    else:
         F.rms_norm = elementary_rms_norm
         nn.RMSNorm.forward = lambda self, x: elementary_rms_norm(x, self.normalized_shape, self.weight, self.eps)
     try:

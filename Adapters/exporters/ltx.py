@@ -24,7 +24,7 @@ FAMILIES = [
                 Input("encoder_attention_mask", ("batch", "text"), "int64", Fill("prefix", 2))),
         axes=dict(frames=21, height=16, width=24, text=128),
         tiny=dict(in_channels=4, out_channels=4, num_attention_heads=2, attention_head_dim=8, cross_attention_dim=16,
-                  num_layers=2, caption_channels=16),
+                  num_layers=1, caption_channels=16),
         tiny_axes=(dict(frames=3, height=4, width=4, text=7), dict(frames=2, height=6, width=4, text=9)),
         forward=from_video),
 ]

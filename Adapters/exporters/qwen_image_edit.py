@@ -34,8 +34,13 @@ class RealRotary(nn.Module):
         return tuple(torch.stack([angle.cos(), angle.sin()], dim=-1) for angle in (images, text))
 
 
+rotated_complex = transformer_qwenimage.apply_rotary_emb_qwen
+
+
 def rotated(x, table, use_real=False):
-    """x [B, S, H, D] turned by a table of `RealRotary`."""
+    """x [B, S, H, D] turned by a table of `RealRotary`; by one of diffusers' with diffusers' own function."""
+    if table.is_complex():
+        return rotated_complex(x, table, use_real=use_real)
     real, imaginary = x.float().unflatten(-1, (-1, 2)).unbind(-1)
     cos, sin = table.unsqueeze(1).unbind(-1)
     return torch.stack([real * cos - imaginary * sin, real * sin + imaginary * cos], dim=-1).flatten(3).type_as(x)
@@ -71,7 +76,7 @@ FAMILIES = [
                 Input("timestep", ("batch",), "float", Fill("constant", 0.5)),
                 Input("encoder_hidden_states", ("batch", "text", "joint_attention_dim"))),
         axes=dict(height=128, width=128, reference_height=128, reference_width=128, text=512),
-        tiny=dict(in_channels=16, out_channels=4, num_layers=2, attention_head_dim=8, num_attention_heads=2,
+        tiny=dict(in_channels=16, out_channels=4, num_layers=1, attention_head_dim=8, num_attention_heads=2,
                   joint_attention_dim=16, axes_dims_rope=(4, 2, 2)),
         tiny_axes=(dict(height=8, width=8, reference_height=8, reference_width=6, text=5),
                    dict(height=12, width=8, reference_height=6, reference_width=8, text=7)),

@@ -6,7 +6,7 @@ INPUTS = (Input("hidden_states", ("batch", "in_channels", "height", "width")),
           Input("pooled_projections", ("batch", "pooled_projection_dim")),
           Input("timestep", ("batch",), "float", Fill("constant", 500)))
 AXES = dict(height=128, width=128, text=333)
-TINY = dict(sample_size=8, in_channels=4, out_channels=4, num_layers=2, attention_head_dim=8, num_attention_heads=2,
+TINY = dict(sample_size=8, in_channels=4, out_channels=4, num_layers=1, attention_head_dim=8, num_attention_heads=2,
             joint_attention_dim=16, caption_projection_dim=16, pooled_projection_dim=8, pos_embed_max_size=8)
 TINY_AXES = (dict(height=8, width=8, text=5), dict(height=12, width=8, text=7))
 

@@ -6,7 +6,7 @@ from exporting import Family, Fill, Input, main
 LATENTS = Input("hidden_states", ("batch", "in_channels", "frames", "height", "width"))
 TIMESTEP = Input("timestep", ("batch",), "float", Fill("constant", 500))
 AXES = dict(frames=16, height=64, width=64, text=120)
-TINY = dict(num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=4, num_layers=2)
+TINY = dict(num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=4, num_layers=1)
 TINY_AXES = (dict(frames=3, height=8, width=8, text=7), dict(frames=2, height=12, width=8, text=9))
 #: Where positions are constants of one size, only the text's length is open.
 ONE_SIZE = (TINY_AXES[0], TINY_AXES[0] | dict(text=9))
@@ -39,7 +39,7 @@ FAMILIES = [
         name="latte", description="Latte, spatial and temporal blocks in turn", model="LatteTransformer3DModel",
         inputs=(LATENTS, TIMESTEP, Input("encoder_hidden_states", ("batch", "text", "caption_channels"))),
         axes=AXES, fixed=SIZES,
-        tiny=TINY | dict(num_layers=1, cross_attention_dim=16, sample_size=8, patch_size=2, caption_channels=16,
+        tiny=TINY | dict(cross_attention_dim=16, sample_size=8, patch_size=2, caption_channels=16,
                          num_embeds_ada_norm=1000, norm_type="ada_norm_single", video_length=3,
                          norm_elementwise_affine=False),
         tiny_axes=ONE_SIZE),
@@ -69,7 +69,7 @@ FAMILIES = [
         name="sana-video", description="Sana-Video, linear self-attention", model="SanaVideoTransformer3DModel",
         inputs=(LATENTS, Input("encoder_hidden_states", ("batch", "text", "caption_channels")), TIMESTEP),
         axes=dict(frames=21, height=60, width=104, text=300),
-        tiny=TINY | dict(attention_head_dim=16, num_layers=1, num_cross_attention_heads=2, cross_attention_head_dim=16,
+        tiny=TINY | dict(attention_head_dim=16, num_cross_attention_heads=2, cross_attention_head_dim=16,
                          cross_attention_dim=32,
                          caption_channels=16, mlp_ratio=1.0, sample_size=8, rope_max_seq_len=16),
         tiny_axes=TINY_AXES),

@@ -73,14 +73,14 @@ TIMESTEP = Input("timestep", ("batch",), "float", Fill("constant", 500))
 TEXT = Input("encoder_hidden_states", ("batch", "text", "text_dim"))
 AXES = dict(frames=21, height=60, width=104, text=512)
 TINY = dict(num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=4, text_dim=16, freq_dim=16, ffn_dim=24,
-            num_layers=2, rope_max_seq_len=32)
+            num_layers=1, rope_max_seq_len=32)
 TINY_AXES = (dict(frames=3, height=8, width=8, text=7), dict(frames=2, height=12, width=8, text=9))
 
 FAMILIES = [
     Family(
         name="wan-t2v", description="Wan 2.1, text to video", model="WanTransformer3DModel",
         inputs=(Input("hidden_states", ("batch", *LATENTS)), TIMESTEP, TEXT),
-        axes=AXES, tiny=TINY, tiny_axes=TINY_AXES, prepare=traceable),
+        axes=AXES, tiny=TINY | dict(num_layers=2), tiny_axes=TINY_AXES, prepare=traceable),
     Family(
         name="wan-in-context", description="Wan 2.1, tokens of target and source in one sequence",
         model="WanTransformer3DModel",
@@ -103,14 +103,14 @@ FAMILIES = [
                 Input("encoder_hidden_states", ("batch", 512, "text_dim")),
                 Input("encoder_hidden_states_image", ("batch", "image", "image_dim"))),
         axes={k: v for k, v in AXES.items() if k != "text"} | dict(image=257),
-        tiny=TINY | dict(in_channels=8, image_dim=16, added_kv_proj_dim=16, num_layers=1),
+        tiny=TINY | dict(in_channels=8, image_dim=16, added_kv_proj_dim=16),
         tiny_axes=tuple(sizes | dict(image=sizes["text"]) for sizes in TINY_AXES),
         forward=image_to_video, prepare=traceable),
     Family(
         name="wan-vace", description="Wan 2.1 VACE, controlled by a video", model="WanVACETransformer3DModel",
         inputs=(Input("hidden_states", ("batch", *LATENTS)), TIMESTEP, TEXT,
                 Input("control_hidden_states", ("batch", "vace_in_channels", *LATENTS[1:]))),
-        axes=AXES, tiny=TINY | dict(num_layers=1, vace_layers=[0], vace_in_channels=8), tiny_axes=TINY_AXES,
+        axes=AXES, tiny=TINY | dict(vace_layers=[0], vace_in_channels=8), tiny_axes=TINY_AXES,
         prepare=traceable),
     Family(
         name="skyreels-v2", description="SkyReels-V2, text to video", model="SkyReelsV2Transformer3DModel",
