@@ -12,7 +12,8 @@ struct WireMutator {
 
   /// Words that mean something to a reader of models.
   private static let words = [
-    "", "x", "y", "perm", "axis", "axes", "scale", "to", "value", "num_heads", "Softmax", "MatMul", "Reshape", "Transpose",
+    "", "x", "y", "perm", "axis", "axes", "scale", "to", "value", "num_heads", "Softmax", "MatMul", "Reshape",
+    "Transpose",
     "Concat", "Slice", "Split", "Gather", "Shape", "Expand", "Einsum", "Where", "Add", "Mul", "Identity", "Constant",
     "ConstantOfShape", "If", "Loop", "Scan", "Attention", "MultiHeadAttention", "com.microsoft", "isa", "ai.onnx",
     "location", "offset", "length", "external.bin", "../external.bin", "*/_ORT_MEM_ADDR_/*", "S", "2*S", "S/0", "-S",
@@ -80,7 +81,8 @@ struct WireMutator {
       return .fixed(content)
     case .bytes, .message:
       var content: [UInt8] =
-        if case .message(let message) = value { message.encoded } else if case .bytes(let bytes) = value { bytes } else {
+        if case .message(let message) = value { message.encoded } else if case .bytes(let bytes) = value { bytes } else
+        {
           []
         }
       switch random.below(8) {

@@ -1,5 +1,6 @@
 import Foundation
 import ONNXGraph
+import TestSupport
 import Testing
 
 /// Files that nobody should send: each ends in a typed error or in a model, never in a crash.

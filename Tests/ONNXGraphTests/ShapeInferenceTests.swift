@@ -1,5 +1,6 @@
 import Foundation
 import ONNXGraph
+import TestSupport
 import Testing
 
 /// What the pass says is compared with what ONNX Runtime computed for concrete lengths (Fixtures/models/shapes.json).

@@ -48,6 +48,18 @@ struct AxisContent: Hashable, Sendable {
       pieces: [AxisPiece(factors: [AxisFactor(length: length, origins: origins)], isMixed: pieces.count > 1)])
   }
 
+  /// A graph may join a value with itself again and again: beyond any real sequence, the pieces are told apart no more.
+  func bounded(_ length: Dimension?) -> AxisContent {
+    guard pieces.count > Self.pieceLimit || pieces.contains(where: { $0.factors.count > Self.pieceLimit }) else {
+      return pieces.contains { $0.factors.contains { $0.origins.count > Self.originLimit } } ? .opaque(length) : self
+    }
+    let result = mixed(length)
+    return result.origins.count > Self.originLimit ? .opaque(length) : result
+  }
+
+  private static let pieceLimit = 64
+  private static let originLimit = 256
+
   /// Axes that become one, slowest first.
   static func merged(_ parts: [AxisContent]) -> AxisContent {
     guard var result = parts.last else { return AxisContent(pieces: []) }

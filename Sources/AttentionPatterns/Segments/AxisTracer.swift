@@ -43,7 +43,7 @@ final class AxisTracer {
       missing = []
       let content = evaluate(key)
       if missing.isEmpty {
-        known[key] = content
+        known[key] = content.bounded(length(key))
         stack.removeLast()
       } else {
         // Graphs have no circles, so that what is missing gets known first.

@@ -5,7 +5,8 @@ extension Dimension {
     if a.terms.isEmpty { return Dimension(constant: constant, terms: b.terms) }
     if b.terms.isEmpty { return Dimension(constant: constant, terms: a.terms) }
     guard let terms = merged(a.terms, b.terms) else { return .unknown }
-    return Dimension(constant: constant, terms: terms)
+    let sum = Dimension(constant: constant, terms: terms)
+    return sum.size <= sizeLimit ? sum : .unknown
   }
 
   public static prefix func - (a: Dimension) -> Dimension { a * Dimension(-1) }
@@ -33,7 +34,7 @@ extension Dimension {
       terms.sort { precedes($0.factors, $1.factors) }
       sum = sum + Dimension(constant: 0, terms: terms)
     }
-    return sum.terms.count <= termLimit ? sum : .unknown
+    return sum.terms.count <= termLimit && sum.size <= sizeLimit ? sum : .unknown
   }
 
   private func scaled(by factor: Int64) -> Dimension {
@@ -128,7 +129,7 @@ extension Dimension {
     guard isKnown, divisor.isKnown else { return .unknown }
     if let exact = exactlyDivided(by: divisor) { return exact }
     guard let number = divisor.value else {
-      return Dimension(atom: .quotient(self, divisor))
+      return .bounded(.quotient(self, divisor))
     }
     guard number != 0 else { return .unknown }
     if terms.isEmpty { return floorQuotient(constant, number).map { Dimension($0) } ?? .unknown }
@@ -161,7 +162,7 @@ extension Dimension {
     if common > 1, let reduced = inside.exactlyDivided(by: Dimension(common)) {
       return outside + reduced.floorDivided(by: Dimension(number / common))
     }
-    return outside + Dimension(atom: .quotient(inside, Dimension(number)))
+    return outside + .bounded(.quotient(inside, Dimension(number)))
   }
 
   private static func gcd(_ a: Int64, _ b: Int64) -> Int64 {
@@ -194,7 +195,7 @@ extension Dimension {
     }
     if kept.count == 1 { return kept[0] }
     let sorted = kept.sorted { $0.description < $1.description }
-    return Dimension(atom: largest ? .max(sorted) : .min(sorted))
+    return .bounded(largest ? .max(sorted) : .min(sorted))
   }
 
   /// True where it cannot exceed the other one whatever the names are.

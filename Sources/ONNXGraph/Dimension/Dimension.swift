@@ -27,6 +27,27 @@ public struct Dimension: Hashable, Sendable {
 
   static let termLimit = 64
   static let factorLimit = 16
+  /// Quotients and extrema hold expressions of their own, which a graph can make twice as large with every node.
+  static let sizeLimit = 512
+
+  /// Terms and atoms at all depths.
+  var size: Int {
+    terms.reduce(1) { sum, term in
+      term.factors.reduce(sum) { sum, atom in
+        switch atom {
+        case .symbol, .unknown: sum + 1
+        case .quotient(let a, let b): sum + a.size + b.size
+        case .max(let list), .min(let list): list.reduce(sum + 1) { $0 + $1.size }
+        }
+      }
+    }
+  }
+
+  /// An atom as a dimension; unknown where it is too large.
+  static func bounded(_ atom: Atom) -> Dimension {
+    let dimension = Dimension(atom: atom)
+    return dimension.size <= sizeLimit ? dimension : .unknown
+  }
 
   public init(_ value: Int64) {
     constant = value

@@ -11,23 +11,42 @@ struct GraphChecks {
       }
     }
     let checks = GraphChecks(functions: functions)
-    try checks.check(model.index, defined: [])
+    try checks.check(model.index, outer: nil)
     for function in model.functions {
       let body = Graph(
         name: function.name, path: "\(function.domain).\(function.name)>", location: function.location,
         nodes: function.nodes, inputs: function.inputs.map { ValueInfo(name: $0, elementType: 0, shape: nil) },
         outputs: function.outputs.map { ValueInfo(name: $0, elementType: 0, shape: nil) }, valueInfo: [],
         initializers: [])
-      try checks.check(GraphIndex(body), defined: [])
+      try checks.check(GraphIndex(body), outer: nil)
     }
     if !functions.isEmpty { try checks.checkCalls(model.functions) }
   }
 
   // MARK: Names
 
-  private func check(_ index: GraphIndex, defined outer: Set<String>) throws(ModelError) {
+  /// The names of a graph, and those around it.
+  private final class Scope {
+    let names: Set<String>
+    let outer: Scope?
+
+    init(_ names: Set<String>, outer: Scope?) {
+      self.names = names
+      self.outer = outer
+    }
+
+    func defines(_ name: String) -> Bool {
+      var scope: Scope? = self
+      while let current = scope {
+        if current.names.contains(name) { return true }
+        scope = current.outer
+      }
+      return false
+    }
+  }
+
+  private func check(_ index: GraphIndex, outer: Scope?) throws(ModelError) {
     let graph = index.graph
-    var defined = outer
     var own: Set<String> = []
     own.reserveCapacity(graph.nodes.count + graph.initializers.count)
     for input in graph.inputs where !own.insert(input.name).inserted {
@@ -43,27 +62,28 @@ struct GraphChecks {
         throw .duplicateName(name: output, where: graph.path)
       }
     }
-    defined.formUnion(own)
+    let scope = Scope(own, outer: outer)
     for node in graph.nodes {
-      for input in node.inputs where !input.isEmpty && !defined.contains(input) {
+      for input in node.inputs where !input.isEmpty && !scope.defines(input) {
         throw .invalidGraph(
           where: graph.path + node.label, reason: "it reads \(input.quoted), which nothing defines")
       }
     }
-    for output in graph.outputs where !defined.contains(output.name) {
+    for output in graph.outputs where !scope.defines(output.name) {
       throw .invalidGraph(where: graph.path, reason: "its output \(output.name.quoted) is made by no node")
     }
     guard index.topologicalOrder() != nil else { throw .cycle(where: circular(index)) }
     for node in graph.nodes where !node.attributes.isEmpty {
-      for subgraph in node.subgraphs { try check(GraphIndex(subgraph, outer: index), defined: defined) }
+      for subgraph in node.subgraphs { try check(GraphIndex(subgraph, outer: index), outer: scope) }
     }
   }
 
-  /// A node of a circle: walking from reader to producer as often as there are nodes ends in one.
+  /// A node of a circle: walking from reader to producer comes back to one.
   private func circular(_ index: GraphIndex) -> String {
     let waiting = Set(index.graph.nodes.indices).subtracting(index.sortedPart())
     guard var current = waiting.min() else { return index.graph.path }
-    for _ in index.graph.nodes.indices {
+    var seen: Set<Int> = []
+    while seen.insert(current).inserted {
       let node = index.graph.nodes[current]
       let sources = (node.inputs + node.capturedNames).compactMap { index.producerPosition(of: $0) }
       guard let next = sources.first(where: { waiting.contains($0) }) else { break }

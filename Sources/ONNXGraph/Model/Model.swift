@@ -19,6 +19,9 @@ public struct Model: Sendable {
   /// How deeply graphs may stand inside graphs, and functions call functions.
   public static let nestingLimit = 64
 
+  /// Dimensions of a tensor, as numpy has it; no runtime takes as many.
+  static let rankLimit = 64
+
   /// Reads a model from a file and checks what can be checked without reading external data.
   ///
   /// - Throws: `ModelError` for a file that is absent, unreadable, not ONNX, cut short, larger than 2 GiB or hostile:

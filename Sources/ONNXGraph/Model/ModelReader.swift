@@ -103,6 +103,9 @@ struct ModelReader: ~Copyable {
       attributes.append(try text(connx_function_attribute(function, index), body))
     }
     var defaults: [String: AttributeValue] = [:]
+    guard fields.attribute_default_count <= Self.noteLimit else {
+      throw .invalidGraph(where: body, reason: "it has \(fields.attribute_default_count) attributes with a default")
+    }
     for index in 0..<fields.attribute_default_count {
       guard let attribute = connx_function_attribute_default(storage.message, function, index) else {
         throw .invalidGraph(where: body, reason: "an attribute's default cannot be read")
@@ -162,8 +165,7 @@ struct ModelReader: ~Copyable {
     }
     var metadata: [String: String] = [:]
     if fields.metadata_count > 0 {
-      metadata.reserveCapacity(Int(fields.metadata_count))
-      for index in 0..<fields.metadata_count {
+      for index in 0..<min(fields.metadata_count, Self.noteLimit) {
         let entry = connx_node_metadata(node, index)
         metadata[lossy(entry.key)] = lossy(entry.value)
       }
@@ -192,7 +194,7 @@ struct ModelReader: ~Copyable {
     case 5:
       guard let graph = fields.graph else { break }
       let inner = try self.graph(
-        graph, path: unique("\(nodePath)\(name)/"),
+        graph, path: try unique("\(nodePath)\(name)/"),
         location: location.appending(node: node, attribute: name, ordinal: 0), depth: depth + 1)
       return (name, .graph(inner))
     case 6: return (name, .floats(Array(UnsafeBufferPointer(start: fields.floats, count: Int(fields.float_count)))))
@@ -204,7 +206,7 @@ struct ModelReader: ~Copyable {
     case 10:
       var graphs: [Graph] = []
       for index in 0..<fields.graph_count {
-        let path = unique("\(nodePath)\(name)[\(index)]/")
+        let path = try unique("\(nodePath)\(name)[\(index)]/")
         let location = location.appending(node: node, attribute: name, ordinal: Int(index))
         graphs.append(
           try graph(connx_attribute_graph(attribute, index), path: path, location: location, depth: depth + 1))
@@ -222,7 +224,12 @@ struct ModelReader: ~Copyable {
   }
 
   /// Node names may repeat; paths do not.
-  private mutating func unique(_ path: String) -> String {
+  private mutating func unique(_ path: String) throws(ModelError) -> String {
+    // Every graph inside repeats the names around it.
+    guard path.utf8.count <= Self.pathLimit else {
+      throw .invalidGraph(
+        where: path, reason: "the names of the graphs around it have \(path.utf8.count) bytes together")
+    }
     let uses = paths[path, default: 0]
     paths[path] = uses + 1
     return uses == 0 ? path : "\(path.dropLast())~\(uses)/"
@@ -254,6 +261,9 @@ struct ModelReader: ~Copyable {
     let fields = connx_value_info_read(info)
     let name = try text(fields.name, place)
     guard fields.dim_count >= 0 else { return ValueInfo(name: name, elementType: fields.element_type, shape: nil) }
+    guard fields.dim_count <= Model.rankLimit else {
+      throw .invalidGraph(where: name, reason: "it has \(fields.dim_count) dimensions")
+    }
     var shape: [Dimension?] = []
     shape.reserveCapacity(Int(fields.dim_count))
     for index in 0..<fields.dim_count {
@@ -268,6 +278,11 @@ struct ModelReader: ~Copyable {
     }
     return ValueInfo(name: name, elementType: fields.element_type, shape: shape)
   }
+
+  /// Bytes of a graph's path.
+  private static let pathLimit = 4096
+  /// Entries of a list that only describes.
+  private static let noteLimit: Int32 = 4096
 
   private mutating func dimension(_ text: String) -> Dimension {
     if let known = dimensions[text] { return known }

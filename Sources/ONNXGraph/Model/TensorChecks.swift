@@ -40,6 +40,9 @@ struct TensorChecks {
   }
 
   mutating func check(_ tensor: Tensor, _ fields: connx_tensor_fields, label: String) throws(ModelError) {
+    guard tensor.dims.count <= Model.rankLimit else {
+      throw .invalidTensor(name: label, reason: "it has \(tensor.dims.count) dimensions")
+    }
     guard let count = tensor.elementCount else {
       let text = tensor.dims.prefix(8).map(String.init).joined(separator: "×")
       throw .invalidTensor(name: label, reason: "its dimensions \(text) are negative or overflow")

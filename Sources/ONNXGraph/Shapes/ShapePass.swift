@@ -216,6 +216,8 @@ struct ShapePass {
   }
 
   private func merge(_ inferred: InferredValue, _ declared: InferredValue?) -> InferredValue {
+    var inferred = inferred
+    if inferred.rank ?? 0 > Model.rankLimit { inferred.shape = nil }
     guard let declared else { return inferred }
     var result = inferred
     if result.elementType == 0 { result.elementType = declared.elementType }
