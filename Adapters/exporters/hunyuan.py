@@ -1,7 +1,7 @@
 """HunyuanVideo and Framepack to ONNX."""
 from exporting import Family, Fill, Input, main
 
-TIMESTEP = Input("timestep", ("batch",), "int64", Fill("constant", 500))
+TIMESTEP = Input("timestep", ("batch",), "float", Fill("constant", 500))
 TEXT = (Input("encoder_hidden_states", ("batch", "text", "text_embed_dim")),
         Input("encoder_attention_mask", ("batch", "text"), "int64", Fill("prefix", 2)),
         Input("pooled_projections", ("batch", "pooled_projection_dim")))

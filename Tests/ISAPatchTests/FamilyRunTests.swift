@@ -22,7 +22,6 @@ import VideoPipeline
     var steps: Int
     /// Whether the folder's clip is edited.
     var hasClip = false
-    var guidance: Double?
     var testDescription: String { "\(model) \(reference)" }
 
     var folder: String { String(model.prefix { $0 != "/" }) }
@@ -37,6 +36,23 @@ import VideoPipeline
     Case(
       model: "wan/wan-in-context.onnx", reference: "context", family: "wan-2.1-in-context", frames: 5, steps: 4,
       hasClip: true),
+    Case(
+      model: "wan/wan-vace.onnx", reference: "vace", family: "wan-2.1-vace", frames: 5, steps: 4, hasClip: true),
+    Case(model: "hunyuan/model.onnx", reference: "one", family: "hunyuan-video", frames: 5, steps: 6),
+    Case(
+      model: "ltx/model.onnx", reference: "one", family: "ltx-video", frames: 9, size: FrameSize(width: 128, height: 96),
+      steps: 6),
+    Case(model: "mochi/model.onnx", reference: "one", family: "mochi-1", frames: 7, steps: 6),
+    // Both branches of guidance in one call.
+    Case(
+      model: "cogvideox/model.onnx", reference: "one", family: "cogvideox-2b", frames: 9,
+      size: FrameSize(width: 64, height: 64), steps: 6),
+    Case(
+      model: "flux/model.onnx", reference: "one", family: "flux-kontext", frames: 1,
+      size: FrameSize(width: 64, height: 64), steps: 6, hasClip: true),
+    Case(
+      model: "qwen/model.onnx", reference: "one", family: "qwen-image-edit", frames: 1,
+      size: FrameSize(width: 64, height: 64), steps: 6, hasClip: true),
   ]
 
   static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -46,7 +62,6 @@ import VideoPipeline
     var options = SamplingOptions(
       steps: item.steps, seed: 3, frames: item.frames, size: item.size, threads: 1, adapter: item.adapter)
     options.texts = ["\(fixtures)/\(item.folder)/text.safetensors"]
-    options.guidanceScale = item.guidance
     return options
   }
 

@@ -15,7 +15,7 @@ extension Adapter {
 
   private func checkInputs(_ value: YAMLValue) throws(YAMLSchemaError) {
     func count(_ role: Role) -> Int { inputs.count { $0.role == role } }
-    let stacked = inputs.flatMap(\.parts).count { $0 == .sample }
+    let stacked = inputs.filter { $0.role == .stack }.flatMap(\.parts).count { $0 == .sample }
     guard count(.sample) + stacked == 1 else { throw value.failure("exactly one input should have the role sample") }
     guard count(.timestep) == 1 else { throw value.failure("exactly one input should have the role timestep") }
     for role in [Role.source, .condition] where count(role) > 1 {

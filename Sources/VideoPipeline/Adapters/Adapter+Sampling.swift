@@ -106,9 +106,9 @@ extension Adapter {
     return result
   }
 
-  /// `{kind: two-calls/batch, scale}`, `{kind, branches}` or `{kind: embedded, scale, factor}`.
+  /// `{kind: classifier-free, scale}`, `{kind: classifier-free, branches}` or `{kind: embedded, scale, factor}`.
   static func readGuidance(_ value: YAMLValue) throws(YAMLSchemaError) -> Guidance {
-    let keys = try value.object(required: ["kind"], optional: ["scale", "factor", "branches"])
+    let keys = try value.object(required: ["kind"], optional: ["scale", "factor", "branches", "keep-norm"])
     guard let kind = keys["kind"] else { return .none }
     func refuse(_ key: String) throws(YAMLSchemaError) {
       if let extra = keys[key] { throw extra.failure("does not belong to this kind of guidance") }
@@ -120,20 +120,20 @@ extension Adapter {
     switch try kind.choice(GuidanceKind.self) {
     case .embedded:
       try refuse("branches")
+      try refuse("keep-norm")
       return .embedded(scale: try scale(), factor: try keys["factor"]?.number() ?? 1)
-    case let calls:
+    case .classifierFree:
       try refuse("factor")
-      guard let list = keys["branches"] else {
-        return .classifierFree(scale: try scale(), inOneBatch: calls == .batch)
-      }
+      let keepsNorm = try keys["keep-norm"]?.boolean() ?? false
+      guard let list = keys["branches"] else { return .classifierFree(scale: try scale(), keepsNorm: keepsNorm) }
       try refuse("scale")
-      return .branches(try readBranches(list), inOneBatch: calls == .batch)
+      return .branches(try readBranches(list), keepsNorm: keepsNorm)
     }
   }
 
   private enum GuidanceKind: String, CaseIterable {
-    case calls = "two-calls"
-    case batch, embedded
+    case classifierFree = "classifier-free"
+    case embedded
   }
 
   private static func readBranches(_ value: YAMLValue) throws(YAMLSchemaError) -> [Guidance.Branch] {

@@ -47,7 +47,7 @@ extension Adapter {
         switch role {
         case .text, .textMask: ([], ["array"])
         case .constant: (["value"], [])
-        case .stack: (["parts"], [])
+        case .stack, .positions: (["parts"], [])
         default: ([], [])
         }
       let keys = try entry.object(

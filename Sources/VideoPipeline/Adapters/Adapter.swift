@@ -53,6 +53,8 @@ public struct Adapter: Equatable, Sendable {
   public enum Dim: Equatable, Sendable {
     case fixed(Int)
     case named(String)
+
+    var fixed: Int? { if case .fixed(let length) = self { length } else { nil } }
   }
 
   /// What an input is for.
@@ -75,6 +77,8 @@ public struct Adapter: Equatable, Sendable {
     case guidance
     /// The same value everywhere.
     case constant
+    /// A row of three numbers for each token of its parts: the part's index, row, column.
+    case positions
   }
 
   /// A part of a stack.

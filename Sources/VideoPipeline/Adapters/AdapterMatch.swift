@@ -22,14 +22,17 @@ public struct AdapterMatch: Equatable, Sendable {
     public var grid: [String]?
   }
 
-  /// The segments in the graph's terms; nil where an axis that they use has no stated length.
+  /// The segments in the graph's terms; nil where the graph does not state an axis that a length uses. A grid of such axes
+  /// is left out.
   public var graphSegments: [GraphSegment]? {
     var result: [GraphSegment] = []
+    func isStated(_ expression: AxisExpression) -> Bool {
+      expression.names.allSatisfy { axes[$0] != nil && axes[$0] != .unknown }
+    }
     for segment in adapter.segments {
-      let used = ([segment.length] + (segment.grid ?? [])).flatMap(\.names)
-      guard used.allSatisfy({ axes[$0] != nil && axes[$0] != .unknown }) else { return nil }
-      result.append(
-        GraphSegment(kind: segment.kind, length: text(segment.length), grid: segment.grid.map { $0.map(text) }))
+      guard isStated(segment.length) else { return nil }
+      let grid = segment.grid.flatMap { $0.allSatisfy(isStated) ? $0.map(text) : nil }
+      result.append(GraphSegment(kind: segment.kind, length: text(segment.length), grid: grid))
     }
     return result
   }
@@ -49,6 +52,7 @@ public struct AdapterMatch: Equatable, Sendable {
     let lengths = try adapter.dimensions(frames: frames, width: width, height: height)
     for axis in adapter.axes {
       if case .fixed(let fixed)? = axes[axis.name], let length = lengths[axis.name], fixed != length {
+        if axis.meaning == .batch, case .branches(let branches, _) = adapter.guidance, fixed == branches.count { continue }
         throw .doesNotFit(
           adapter: adapter.name, reason: "the model fixes the \(axis.meaning.rawValue) to \(fixed), not \(length)")
       }
@@ -68,9 +72,10 @@ public struct AdapterMatch: Equatable, Sendable {
     return nil
   }
 
-  /// Whether the model takes the named axis at any length.
-  func isFree(_ axis: String) -> Bool {
-    if case .fixed? = axes[axis] { false } else { true }
+  /// Rows of the batch that the model fixes; nil: any.
+  var fixedBatch: Int? {
+    guard let axis = adapter.axis(.batch), case .fixed(let rows)? = axes[axis.name] else { return nil }
+    return rows
   }
 }
 

@@ -1,8 +1,8 @@
 /// How a family follows its text and its source more closely than it was trained to.
 public enum Guidance: Equatable, Sendable {
   case none
-  /// The model runs once a branch; the results are put together.
-  case branches([Branch], inOneBatch: Bool)
+  /// Every branch is evaluated, in one call where the model's batch is as large; the results are put together.
+  case branches([Branch], keepsNorm: Bool)
   /// The model is given the scale, times a factor.
   case embedded(scale: Double, factor: Double)
 
@@ -25,9 +25,9 @@ public enum Guidance: Equatable, Sendable {
   }
 
   /// Classifier-free guidance (Ho and Salimans 2022): negative + scale·(positive − negative).
-  public static func classifierFree(scale: Double, inOneBatch: Bool) -> Guidance {
-    .branches(
-      [Branch(name: "negative", text: .negative), Branch(name: "positive", scale: scale)], inOneBatch: inOneBatch)
+  /// - Parameter keepsNorm: each token is scaled back to the norm that it has in the last branch.
+  public static func classifierFree(scale: Double, keepsNorm: Bool = false) -> Guidance {
+    .branches([Branch(name: "negative", text: .negative), Branch(name: "positive", scale: scale)], keepsNorm: keepsNorm)
   }
 
   /// The same with another scale, of the last branch.
@@ -35,9 +35,9 @@ public enum Guidance: Equatable, Sendable {
     guard let scale else { return self }
     switch self {
     case .none: return self
-    case .branches(var list, let inOneBatch):
+    case .branches(var list, let keepsNorm):
       if !list.isEmpty { list[list.count - 1].scale = scale }
-      return .branches(list, inOneBatch: inOneBatch)
+      return .branches(list, keepsNorm: keepsNorm)
     case .embedded(_, let factor): return .embedded(scale: scale, factor: factor)
     }
   }
@@ -48,7 +48,13 @@ public enum Guidance: Equatable, Sendable {
     return list.dropFirst().allSatisfy { $0.scale == 1 } ? Array(list.suffix(1)) : list
   }
 
-  var runsInOneBatch: Bool { if case .branches(_, true) = self { needed.count > 1 } else { false } }
+  /// The calls' branches for a model whose batch is fixed; nil: it takes any.
+  func calls(batch: Int?) -> [[Branch]] {
+    guard case .branches(let list, _) = self, batch == list.count else { return needed.map { [$0] } }
+    return [list]
+  }
+
+  var keepsNorm: Bool { if case .branches(_, true) = self { true } else { false } }
 
   /// Puts the branches' results together, in their order.
   static func combined(_ results: [[Float]], _ branches: [Branch]) -> [Float] {

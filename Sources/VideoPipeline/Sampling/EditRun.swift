@@ -93,10 +93,9 @@ public struct EditRun: Sendable {
   public func calls(_ step: SamplerStep, x: [Float]) throws(SamplerError) -> [Call] {
     let isLowNoise = isLowNoise(step)
     let guidance = guidance(step)
-    let branches = guidance.needed
     let point = points?.point(step)
     var calls: [Call] = []
-    for batch in guidance.runsInOneBatch ? [branches] : branches.map({ [$0] }) {
+    for batch in guidance.calls(batch: match.fixedBatch) {
       var inputs = try feed.inputs(x: x, t: step.t, branches: batch, guidance: guidance)
       if let point { inputs[Self.pointInput] = Tensor(scalar: point) }
       calls.append(
@@ -124,7 +123,29 @@ public struct EditRun: Sendable {
       results += try feed.videos(output, batch: call.branches.count)
     }
     guard results.count > 1 else { return results.first ?? [] }
-    return Guidance.combined(results, calls.flatMap(\.branches))
+    let combined = Guidance.combined(results, calls.flatMap(\.branches))
+    guard guidance.keepsNorm, let last = results.last else { return combined }
+    return withNorms(of: last, combined)
+  }
+
+  /// Every token of `values` scaled to the norm that it has in `reference`.
+  private func withNorms(of reference: [Float], _ values: [Float]) -> [Float] {
+    let pack = match.adapter.latent?.pack ?? Grid(frames: 1, rows: 1, columns: 1)
+    let (rows, columns) = (grid.rows / pack.rows, grid.columns / pack.columns)
+    func token(_ index: Int) -> Int {
+      let place = index % grid.volume
+      let (frame, inFrame) = place.quotientAndRemainder(dividingBy: grid.rows * grid.columns)
+      let (row, column) = inFrame.quotientAndRemainder(dividingBy: grid.columns)
+      return (frame / pack.frames * rows + row / pack.rows) * columns + column / pack.columns
+    }
+    var wanted = [Double](repeating: 0, count: grid.volume / pack.volume)
+    var actual = wanted
+    for index in values.indices {
+      wanted[token(index)] += Double(reference[index]) * Double(reference[index])
+      actual[token(index)] += Double(values[index]) * Double(values[index])
+    }
+    let factors = zip(wanted, actual).map { $1 > 0 ? ($0 / $1).squareRoot() : 1 }
+    return values.indices.map { Float(Double(values[$0]) * factors[token($0)]) }
   }
 
   /// The video of a finished sample; nil where the sample is of latents.

@@ -78,9 +78,25 @@ struct InputFeed: Sendable {
       return filled(input, scale * factor, batch: branches.count)
     case .constant:
       guard let value = try? input.value?.value(dimensions) else { return nil }
-      return filled(input, Double(value), batch: branches.count)
+      let tokens = try branches.first.flatMap { branch throws(SamplerError) in try text.tokens(branch.text) }
+      return filled(input, Double(value), batch: branches.count, tokens: tokens ?? 1)
+    case .positions: return positions(input)
     case .text, .textMask: return try text.array(input, branches)
     }
+  }
+
+  /// Of each token: the part that it belongs to, its row and its column.
+  private func positions(_ input: Adapter.Input) -> Tensor? {
+    let pack = match.adapter.latent?.pack ?? Grid(frames: 1, rows: 1, columns: 1)
+    var values: [Float] = []
+    for part in input.parts.indices {
+      for _ in 0..<grid.frames / pack.frames {
+        for row in 0..<grid.rows / pack.rows {
+          for column in 0..<grid.columns / pack.columns { values += [Float(part), Float(row), Float(column)] }
+        }
+      }
+    }
+    return Tensor.of(values, shape: [values.count / 3, 3], type(input))
   }
 
   private func source(of branch: Guidance.Branch) -> [Float] { branch.source == .clip ? source : blank }
@@ -95,11 +111,14 @@ struct InputFeed: Sendable {
   }
 
   /// The same value everywhere.
-  private func filled(_ input: Adapter.Input, _ value: Double, batch: Int) -> Tensor? {
+  /// - Parameter tokens: of the text.
+  private func filled(_ input: Adapter.Input, _ value: Double, batch: Int, tokens: Int = 1) -> Tensor? {
     let shape = input.port.dims.map { dim in
-      switch dim {
-      case .fixed(let length): length
-      case .named(let name): match.adapter.axis(named: name)?.meaning == .batch ? batch : dimensions[name] ?? 1
+      guard case .named(let name) = dim else { return dim.fixed ?? 1 }
+      return switch match.adapter.axis(named: name)?.meaning {
+      case .batch: batch
+      case .text: tokens
+      default: dimensions[name] ?? 1
       }
     }
     return Tensor.of(Array(repeating: Float(value), count: elementCount(shape) ?? 0), shape: shape, type(input))

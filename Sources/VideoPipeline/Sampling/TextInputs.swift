@@ -79,8 +79,8 @@ struct TextInputs: Sendable {
     return Row(values: (0..<length).map { $0 < tokens ? 1 : 0 }, shape: [length])
   }
 
-  /// Tokens of the first text input that has an axis of text.
-  private func tokens(_ branch: Guidance.Branch.Text) throws(SamplerError) -> Int? {
+  /// Tokens of the first text input that has an axis of text, as the file has them.
+  func tokens(_ branch: Guidance.Branch.Text) throws(SamplerError) -> Int? {
     for input in match.inputs where input.role == .text {
       guard let position = input.port.dims.firstIndex(where: isText), let array = find(input, branch) else { continue }
       let missing = input.port.dims.count - array.shape.count

@@ -13,14 +13,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors.numpy import save_file
 
 HERE = Path(__file__).parent
 ADAPTERS = HERE.parents[2] / "Adapters"
 sys.path += [str(ADAPTERS / "exporters"), str(ADAPTERS / "sample-editor")]
 
+import cogvideox
 import diffusers
 import exporting
+import flux
+import hunyuan
+import ltx
+import mochi
+import qwen_image_edit
 import wan
 import wan_vae
 from noise import noise
@@ -54,12 +61,18 @@ def clip(path, frames, height, width):
     return torch.from_numpy((pixels.astype(np.float32) / 127.5 - 1).transpose(3, 0, 1, 2)[None].copy())
 
 
-def texts(folder, names, shapes, seed=11):
-    """Random embeddings, positive and negative, saved as the text file and returned as tensors."""
+def texts(folder, seed=11, **shapes):
+    """Random embeddings, positive and negative, saved as the text file and given as tensors. A mask's last tokens are none."""
     random = np.random.default_rng(seed)
-    arrays = {
-        prefix + name: random.standard_normal(shape).astype(np.float32)
-        for prefix in ("", "negative_") for name, shape in zip(names, shapes)}
+    arrays = {}
+    for dropped, prefix in enumerate(("", "negative_"), start=1):
+        for name, shape in shapes.items():
+            if "mask" in name:
+                array = np.broadcast_to(np.arange(shape[-1]) < shape[-1] - dropped, shape).astype(np.int64)
+            else:
+                array = random.standard_normal(shape).astype(np.float32)
+            arrays[prefix + name] = array
+    folder.mkdir(exist_ok=True)
     save_file(arrays, folder / "text.safetensors")
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
@@ -121,7 +134,7 @@ def make_wan():
     vae = wan_vae_model()
     export(wan_vae.FAMILIES[0], vae, dict(frames=FRAMES, height=SIZE, width=SIZE), folder / "vae-encoder.onnx")
     export(wan_vae.FAMILIES[1], vae, dict(frames=2, height=4, width=4), folder / "vae-decoder.onnx")
-    embeddings = texts(folder, ["prompt_embeds"], [(1, 7, 16)])
+    embeddings = texts(folder, prompt_embeds=(1, 7, 16))
 
     one = made(wan_pipeline(high), embeddings, 5, guidance_scale=5.0)
     two = made(wan_pipeline(high, low), embeddings, 8, guidance_scale=4.0, guidance_scale_2=3.0)
@@ -130,8 +143,9 @@ def make_wan():
     export(edited, high, axes | dict(source_frames=2), folder / "wan-in-context.onnx")
     source = clip(folder / "source.mkv", FRAMES, SIZE, SIZE)
     context = in_context(edited, high, vae, source, embeddings, 4, 5.0)
-    del two["sample"]
-    save(folder, one=one, two=two, context=context)
+    vace = make_vace()
+    del two["sample"], vace["sample"]
+    save(folder, one=one, two=two, context=context, vace=vace)
 
 
 @torch.no_grad()
@@ -153,7 +167,168 @@ def in_context(kind, model, vae, source, embeddings, steps, scale):
     return {"latents": x.numpy(), "sample": vae.decode(x * deviation + mean, return_dict=False)[0].numpy()}
 
 
+def make_vace():
+    """A clip that guides from beside, all of it to be made anew, as WanVACEPipeline does without a mask."""
+    folder = HERE / "wan"
+    kind = family(wan.FAMILIES, "wan-vace", in_channels=16, out_channels=16, vace_in_channels=96)
+    model = exporting.tiny_model(kind, seed=4)
+    export(kind, model, dict(frames=2, height=4, width=4, text=7), folder / "wan-vace.onnx")
+    source = clip(folder / "source.mkv", FRAMES, SIZE, SIZE)
+    pictures = [Image.fromarray(frame) for frame in
+                torch.round((source[0].permute(1, 2, 3, 0) + 1) * 127.5).to(torch.uint8).numpy()]
+    pipeline = diffusers.WanVACEPipeline(
+        tokenizer=None, text_encoder=None, transformer=model, vae=wan_vae_model(), scheduler=unipc())
+    embeddings = texts(folder, prompt_embeds=(1, 7, 16))
+    return made(pipeline, embeddings, 4, guidance_scale=5.0, video=pictures)
+
+
+# MARK: Other families, latents alone
+
+
+def latents_of(pipeline, steps, latents, embeddings, **arguments):
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline(
+        **embeddings, latents=latents, num_inference_steps=steps, output_type="latent", return_dict=False, **arguments)[0]
+
+
+def start(*shape):
+    return torch.from_numpy(noise(shape, SEED))
+
+
+def make_hunyuan():
+    folder = HERE / "hunyuan"
+    kind = family(hunyuan.FAMILIES, "hunyuan-video")
+    model = exporting.tiny_model(kind)
+    export(kind, model, dict(frames=2, height=4, width=4, text=7), folder / "model.onnx")
+    embeddings = texts(folder, prompt_embeds=(1, 7, 16), prompt_attention_mask=(1, 7), pooled_prompt_embeds=(1, 8))
+    pipeline = diffusers.HunyuanVideoPipeline(
+        text_encoder=None, tokenizer=None, text_encoder_2=None, tokenizer_2=None, vae=None, transformer=model,
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=7.0))
+    positive = {name: array for name, array in embeddings.items() if not name.startswith("negative")}
+    latents = latents_of(pipeline, 6, start(1, 4, 2, 4, 4), positive, num_frames=5, height=32, width=32, guidance_scale=6.0)
+    save(folder, one={"latents": latents.numpy()})
+
+
+def make_ltx():
+    folder = HERE / "ltx"
+    kind = family(ltx.FAMILIES, "ltx", num_layers=1)
+    model = exporting.tiny_model(kind)
+    export(kind, model, dict(frames=2, height=3, width=4, text=7), folder / "model.onnx")
+    embeddings = texts(folder, prompt_embeds=(1, 7, 16), prompt_attention_mask=(1, 7))
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(
+        use_dynamic_shifting=True, base_shift=0.95, max_shift=2.05, base_image_seq_len=1024, max_image_seq_len=4096,
+        shift_terminal=0.1)
+    pipeline = diffusers.LTXPipeline(scheduler=scheduler, vae=None, text_encoder=None, tokenizer=None, transformer=model)
+    tokens = start(1, 4, 24).transpose(1, 2)
+    latents = latents_of(
+        pipeline, 6, tokens, embeddings, num_frames=9, height=96, width=128, guidance_scale=3.0, frame_rate=25)
+    save(folder, one={"latents": latents.transpose(1, 2).unflatten(2, (2, 3, 4)).numpy()})
+
+
+def make_mochi():
+    folder = HERE / "mochi"
+    kind = family(mochi.FAMILIES, "mochi", in_channels=12, num_layers=1)
+    model = exporting.tiny_model(kind)
+    export(kind, model, dict(frames=2, height=4, width=4, text=8), folder / "model.onnx")
+    embeddings = texts(folder, prompt_embeds=(1, 8, 16), prompt_attention_mask=(1, 8))
+    given = {name: array.bool() if "mask" in name else array for name, array in embeddings.items()}
+    pipeline = diffusers.MochiPipeline(
+        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(invert_sigmas=True), vae=None, text_encoder=None, tokenizer=None,
+        transformer=model)
+    latents = latents_of(pipeline, 6, start(1, 12, 2, 4, 4), given, num_frames=7, height=32, width=32, guidance_scale=4.5)
+    save(folder, one={"latents": latents.numpy()})
+
+
+def make_cogvideox():
+    """Exported for a batch of two: both branches of guidance in one call."""
+    folder = HERE / "cogvideox"
+    kind = family(cogvideox.FAMILIES, "cogvideox-2b", num_layers=1)
+    model = exporting.tiny_model(kind)
+    export(kind, model, dict(frames=3, height=8, width=8, batch=2), folder / "model.onnx")
+    embeddings = texts(folder, prompt_embeds=(1, 6, 16))
+    scheduler = diffusers.CogVideoXDDIMScheduler(
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, prediction_type="v_prediction", clip_sample=False,
+        rescale_betas_zero_snr=True, snr_shift_scale=3.0, set_alpha_to_one=True, timestep_spacing="trailing")
+    pipeline = diffusers.CogVideoXPipeline(
+        tokenizer=None, text_encoder=None, vae=None, transformer=model, scheduler=scheduler)
+    latents = latents_of(
+        pipeline, 6, start(1, 4, 3, 8, 8).transpose(1, 2), embeddings, num_frames=9, height=64, width=64, guidance_scale=6.0)
+    save(folder, one={"latents": latents.transpose(1, 2).numpy()})
+
+
+def picture_encoder(folder):
+    """A VAE of pictures, its encoder exported, and the pictures' latents before scaling."""
+    torch.manual_seed(6)
+    vae = diffusers.AutoencoderKL(
+        block_out_channels=(4, 4, 4, 4), down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4, layers_per_block=1, latent_channels=16, norm_num_groups=2,
+        use_quant_conv=False, use_post_quant_conv=False).eval()
+    kind = exporting.Family(
+        name="vae-encoder", description="", model="AutoencoderKL", inputs=(exporting.Input("sample", (1, 3, "height", "width")),),
+        axes=dict(height=64, width=64), output="latents", tiny={}, tiny_axes=({}, {}),
+        forward=lambda model, inputs: model.encode(inputs["sample"], return_dict=False)[0].mode())
+    export(kind, vae, {}, folder / "vae-encoder.onnx")
+    source = clip(folder / "source.mkv", 1, 64, 64)[:, :, 0]
+    return vae.encode(source, return_dict=False)[0].mode()
+
+
+def make_flux():
+    folder = HERE / "flux"
+    kind = family(flux.FAMILIES, "flux-kontext", in_channels=64)
+    model = exporting.tiny_model(kind)
+    export(kind, model, dict(target=16, reference=16, text=5), folder / "model.onnx")
+    embeddings = texts(folder, prompt_embeds=(1, 5, 16), pooled_prompt_embeds=(1, 8))
+    source = (picture_encoder(folder) - 0.1159) * 0.3611
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(
+        use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15, base_image_seq_len=256, max_image_seq_len=4096)
+    pipeline = diffusers.FluxKontextPipeline(
+        scheduler=scheduler, vae=None, text_encoder=None, tokenizer=None, text_encoder_2=None, tokenizer_2=None,
+        transformer=model)
+    positive = {name: array for name, array in embeddings.items() if not name.startswith("negative")}
+    latents = latents_of(
+        pipeline, 6, pipeline._pack_latents(start(1, 16, 8, 8), 1, 16, 8, 8), positive, image=source, height=64, width=64,
+        guidance_scale=2.5, max_area=64 * 64, _auto_resize=False)
+    save(folder, one={"latents": pipeline._unpack_latents(latents, 64, 64, 8)[:, :, None].numpy()})
+
+
+def make_qwen():
+    """The pipeline resizes every source to 1024 × 1024 pixels; this is its loop at a size of its own."""
+    folder = HERE / "qwen"
+    kind = family(qwen_image_edit.FAMILIES, "qwen-image-edit", in_channels=64, out_channels=16, num_layers=1)
+    model = exporting.tiny_model(kind)
+    vae = wan_vae_model()
+    export(kind, model, dict(height=8, width=8, reference_height=8, reference_width=8, text=5), folder / "model.onnx")
+    export(wan_vae.FAMILIES[0], vae, dict(frames=1, height=64, width=64), folder / "vae-encoder.onnx")
+    embeddings = texts(folder, prompt_embeds=(1, 5, 16))
+    mean, deviation = (torch.tensor(values).view(1, -1, 1, 1) for values in (
+        vae.config.latents_mean, vae.config.latents_std))
+    source = (vae.encode(clip(folder / "source.mkv", 1, 64, 64)).latent_dist.mode()[:, :, 0] - mean) / deviation
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(
+        use_dynamic_shifting=True, base_shift=0.5, max_shift=0.9, base_image_seq_len=256, max_image_seq_len=8192,
+        shift_terminal=0.02)
+    steps = 6
+    shift = 0.5 + (0.9 - 0.5) * (16 - 256) / (8192 - 256)
+    scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps), mu=shift)
+    packed = qwen_image_edit.packed
+    x = packed(start(1, 16, 8, 8))
+    reference, shapes = packed(source), [[(1, 4, 4), (1, 4, 4)]]
+    for t in scheduler.timesteps:
+        def velocity(text):
+            return model(torch.cat([x, reference], dim=1), timestep=t.expand(1) / 1000, img_shapes=shapes,
+                         encoder_hidden_states=embeddings[text], return_dict=False)[0][:, :16]
+
+        positive, negative = velocity("prompt_embeds"), velocity("negative_prompt_embeds")
+        guided = negative + 4.0 * (positive - negative)
+        guided = guided * (positive.norm(dim=-1, keepdim=True) / guided.norm(dim=-1, keepdim=True))
+        x = scheduler.step(guided, t, x, return_dict=False)[0]
+    latents = x.unflatten(2, (16, 2, 2)).unflatten(1, (4, 4)).permute(0, 3, 1, 4, 2, 5).reshape(1, 16, 1, 8, 8)
+    save(folder, one={"latents": latents.numpy()})
+
+
+MAKERS = {name[5:]: maker for name, maker in list(globals().items()) if name.startswith("make_") and name != "make_vace"}
+
 if __name__ == "__main__":
     torch.set_num_threads(2)
     torch.set_grad_enabled(False)
-    make_wan()
+    for name in sys.argv[1:] or MAKERS:
+        MAKERS[name]()
