@@ -116,6 +116,7 @@ func attendBlocks<P: Product>(_ product: P.Type, _ a: isa_attend, steps: Int, wi
   let keyStride = Int(packed.key_stride)
   let capacity = Int(packed.capacity)
   let count = Int(a.count)
+  var ahead = RowsAhead(a, portions: count &* (capacity / 4))
   for i in 0..<count {
     let block = Int(a.list[i])
     let next = Int(a.list[i &+ 1 < count ? i &+ 1 : i])
@@ -124,7 +125,8 @@ func attendBlocks<P: Product>(_ product: P.Type, _ a: isa_attend, steps: Int, wi
     if i == 0 { prefetch(packed.values + block &* valueBlock, capacity / P.pack &* width) }
     scoreBlock(
       product, q: UnsafePointer(panel.q), keys: packed.keys + block &* keyBlock, keyStride: keyStride, steps: steps,
-      count: (keys &+ 3) & ~3, s: panel.s, maxima: panel.x, next: packed.keys + next &* keyBlock)
+      count: (keys &+ 3) & ~3, s: panel.s, maxima: panel.x, next: packed.keys + next &* keyBlock,
+      ahead: &ahead)
     if a.bias.base != nil { addBias(a.bias, panel, a.bias.keys + block &* Int(a.bias.block_k), keys) }
     moveReference(panel, width)
     exponentiate(product, panel, UnsafePointer(panel.s), nil, keys)

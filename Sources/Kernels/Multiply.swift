@@ -82,11 +82,45 @@ func multiply<P: Product>(
   }
 }
 
+/// Rows that are wanted soon, asked for a few at a time: many at once would fill the queue of misses and stall.
+struct RowsAhead {
+  var next: UnsafePointer<UnsafeRawPointer?>?
+  let end: UnsafePointer<UnsafeRawPointer?>?
+  let bytes: Int
+  let atOnce: Int
+
+  /// `portions` is how often `ask` will be called.
+  @inline(__always) init(_ a: isa_attend, portions: Int) {
+    next = a.ahead
+    end = a.ahead.map { $0 + Int(a.ahead_count) }
+    bytes = Int(a.ahead_bytes)
+    let share = (Int(a.ahead_count) &+ portions &- 1) / (portions > 0 ? portions : 1)
+    atOnce = share < 4 ? share : 4
+  }
+
+  @inline(__always) mutating func ask() {
+    guard var row = next, let end else { return }
+    var left = atOnce
+    while left > 0 && row < end {
+      if let start = row.pointee {
+        var b = 0
+        while b < bytes {
+          isa_prefetch(start + b)
+          b &+= 64
+        }
+      }
+      row += 1
+      left &-= 1
+    }
+    next = row
+  }
+}
+
 /// Sᵀ[keys][64] = K·Q for a multiple of 4 keys; the maxima over keys go to `maxima`.
 @inline(__always)
 func scoreBlock<P: Product>(
   _ product: P.Type, q: Floats, keys: Floats, keyStride: Int, steps: Int, count: Int, s: MutableFloats,
-  maxima: MutableFloats, next: Floats
+  maxima: MutableFloats, next: Floats, ahead: inout RowsAhead
 ) {
   let low = splat(-.infinity)
   #if ISA_AVX512
@@ -98,6 +132,7 @@ func scoreBlock<P: Product>(
     while j < count {
       var t = Tile4x4()
       prefetch(next + j &* keyStride, 4 &* keyStride)
+      ahead.ask()
       t.run(product, q, 64, keys + j &* keyStride, keyStride, 1, steps)
       t.write(s + j &* 64, 64, adding: false)
       m0 = isa_max(m0, t.max0)
@@ -114,6 +149,7 @@ func scoreBlock<P: Product>(
     prefetch(next, count &* keyStride)
     var c = 0
     while c < 64 {
+      ahead.ask()
       var m0 = low
       var m1 = low
       var j = 0

@@ -165,6 +165,9 @@ extension AttentionRun {
       a.packed = packed(slot)
       a.list = UnsafePointer(worker.list)
       a.count = Int64(listed)
+      a.ahead = UnsafePointer(worker.ahead)
+      a.ahead_count = Int64(askForOutput(w, p, worker))
+      a.ahead_bytes = Int64(shape.valueSize * problem.element.size)
       // Terms come first: meanwhile the first listed block comes nearer.
       if terms {
         var t = isa_terms()
@@ -212,10 +215,21 @@ extension AttentionRun {
     return a
   }
 
+  /// The rows that a panel ends in, which are far apart and in no cache: the kernel asks for them while products keep the
+  /// core busy.
+  private func askForOutput(_ w: Work, _ p: Int, _ worker: WorkerSlot) -> Int {
+    let to = outputRows(w.head)
+    guard let base = to.base else { return 0 }
+    let stride = Int(to.stride) * problem.element.size
+    queryBlocks.tokens.withUnsafeBufferPointer { tokens in
+      for i in 0..<w.rows(p) { worker.ahead[i] = base + Int(tokens[w.start + p * 64 + i]) * stride }
+    }
+    return w.rows(p)
+  }
+
   /// Writes a panel's rows to the output tensor.
   func writeOutput(_ w: Work, _ panel: isa_panel, _ p: Int, _ worker: WorkerSlot) {
-    let to = rows(
-      problem.output, problem.element, batch: w.head / shape.heads, head: w.head % shape.heads, size: shape.valueSize)
+    let to = outputRows(w.head)
     var a = isa_finish()
     a.panel = panel
     a.width = Int64(shape.valueWidth)

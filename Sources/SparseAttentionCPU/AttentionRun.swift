@@ -102,6 +102,11 @@ final class AttentionRun {
       problem.query, problem.element, batch: head / shape.heads, head: head % shape.heads, size: shape.headSize)
   }
 
+  func outputRows(_ head: Int) -> isa_rows {
+    rows(
+      problem.output, problem.element, batch: head / shape.heads, head: head % shape.heads, size: shape.valueSize)
+  }
+
   func packing(_ rows: isa_rows, _ worker: WorkerSlot, width: Int, capacity: Int, brain: Bool) -> isa_pack {
     var a = isa_pack()
     a.rows = rows

@@ -58,6 +58,8 @@ struct WorkerSlot {
   let flags, list: UnsafeMutablePointer<Int32>
   /// [blockQ][valueWidth] for the probe: exact and approximate rows.
   let exactRows, rows: UnsafeMutablePointer<Float>
+  /// [64]: rows of the output.
+  let ahead: UnsafeMutablePointer<UnsafeRawPointer?>
 
   init(_ s: Shape, needs: Needs, _ c: inout Carver) {
     queries = c.floats(s.panels * s.words * 64)
@@ -78,6 +80,7 @@ struct WorkerSlot {
     list = c.take(max(s.paddedK, s.paddedQ), of: Int32.self)
     exactRows = c.floats(needs.probe ? s.blockQ * s.valueWidth : 0)
     rows = c.floats(needs.probe ? s.blockQ * s.valueWidth : 0)
+    ahead = c.take(64, of: UnsafeRawPointer?.self)
   }
 }
 

@@ -83,6 +83,8 @@ typedef struct isa_attend {
   int64_t count;
   const int32_t *sizes;             // keys of each block
   isa_bias bias;
+  const void *const *ahead;         // rows that are wanted soon: asked for a few at a time between products
+  int64_t ahead_count, ahead_bytes; // how many; bytes of each
 } isa_attend;
 
 /// One panel against block means: scores are there already.
