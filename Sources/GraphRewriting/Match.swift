@@ -18,6 +18,8 @@ public struct Match: Sendable {
   /// One step of a chain with what it captured.
   public struct Step: Sendable {
     public var tag: String
+    /// The node that the step begins with, seen from downstream.
+    public var node: Node?
     public var values: [String: String]
     public var numbers: [String: Double]
     public var nodes: [String: Node]
@@ -38,5 +40,8 @@ public struct NearMiss: Sendable {
 
   public var depth: Int { trail.count }
 
-  public var message: String { "at \(value) \(expected.joined(separator: " or ")) was expected, but there is \(found)" }
+  public var message: String {
+    let some = expected.prefix(4).joined(separator: ", ")
+    return "\(found) makes \(value), where \(some)\(expected.count > 4 ? " or the like" : "") was expected"
+  }
 }

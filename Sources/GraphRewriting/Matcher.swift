@@ -122,7 +122,7 @@ public struct Matcher: Sendable {
         .merging(state.match.nodes) { inner, _ in inner }
       result.steps[rest.group, default: []].insert(
         Match.Step(
-          tag: step.tag, values: found.values.filter { own.contains($0.key) },
+          tag: step.tag, node: index.producer(of: value), values: found.values.filter { own.contains($0.key) },
           numbers: found.numbers.filter { own.contains($0.key) }, nodes: found.nodes.filter { own.contains($0.key) }),
         at: 0)
       return result

@@ -56,6 +56,7 @@ public struct InspectJob: Sendable {
     var report = InspectReport(
       model: self.model, output: nil, adapter: patcher.adapter?.adapter.name, sites: sites)
     report.adapterReason = patcher.adapter?.reason
+    report.warnings = patcher.warnings
     report.otherSoftmaxes = patcher.otherSoftmaxes.map(InspectReport.Other.init)
     return report
   }

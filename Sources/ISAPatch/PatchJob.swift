@@ -128,6 +128,7 @@ public struct PatchJob: Sendable {
     var report = InspectReport(
       model: options.model, output: options.dryRun ? nil : output, adapter: patcher.adapter?.adapter.name, sites: [])
     report.sites = reports
+    report.warnings = patcher.warnings
     let status: ExitStatus =
       report.replaced == 0 ? .nothingReplaced : options.strict && missed > 0 ? .unmet : .success
     return Outcome(

@@ -59,6 +59,9 @@ public struct Patcher: Sendable {
   /// What has a softmax and is no site, and why.
   public var otherSoftmaxes: [OtherSoftmax] { finder.otherSoftmaxes(besides: sites) }
 
+  /// What is wrong with the model itself: nodes that no run can compute.
+  public var warnings: [String] { finder.inference.invalidNodes().map(\.message) }
+
   /// - Parameter yielding: where the graph itself shows other kinds of segments or another order, it is right.
   private static func assign(_ given: GivenSegments, to sites: inout [Site], yielding: Bool = false) -> Int {
     var count = 0

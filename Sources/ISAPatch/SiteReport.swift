@@ -16,6 +16,8 @@ public struct InspectReport: Encodable, Sendable {
   public var sites: [SiteReport]
   /// What has a softmax and is no site, where it was asked for.
   public var otherSoftmaxes: [Other] = []
+  /// What is wrong with the model itself, a sentence each.
+  public var warnings: [String] = []
 
   public struct Other: Encodable, Sendable {
     public var node: String
@@ -36,7 +38,7 @@ public struct InspectReport: Encodable, Sendable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case schema, model, output, adapter, sites
+    case schema, model, output, adapter, sites, warnings
     case adapterReason = "adapter_reason"
     case otherSoftmaxes = "other_softmaxes"
   }
@@ -50,6 +52,7 @@ public struct InspectReport: Encodable, Sendable {
     try container.encode(adapterReason, forKey: .adapterReason)
     try container.encode(sites, forKey: .sites)
     try container.encode(otherSoftmaxes, forKey: .otherSoftmaxes)
+    try container.encode(warnings, forKey: .warnings)
   }
 
   /// The document's text.
@@ -69,6 +72,10 @@ public struct SiteReport: Encodable, Sendable {
   public var output: String
   public var path: String
   public var nodes: [String]
+  /// The nodes with their operators, from the second product upstream.
+  public var matched: [String]
+  /// The one of them that the reason is about.
+  public var stoppedAt: String?
   public var kind: String
   public var axis: String?
   public var pattern: String
@@ -136,6 +143,8 @@ public struct SiteReport: Encodable, Sendable {
     output = site.output
     path = site.path
     nodes = site.nodes
+    matched = site.trail
+    stoppedAt = reason == site.reason ? site.stop : nil
     kind = site.kind.rawValue
     axis = site.axis?.rawValue
     pattern = site.pattern
@@ -157,7 +166,8 @@ public struct SiteReport: Encodable, Sendable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case name, output, path, nodes, kind, axis, pattern, mask, heads
+    case name, output, path, nodes, matched, kind, axis, pattern, mask, heads
+    case stoppedAt = "stopped_at"
     case kvHeads = "kv_heads"
     case headSize = "head_size"
     case queryLength = "query_length"
@@ -173,6 +183,8 @@ public struct SiteReport: Encodable, Sendable {
     try container.encode(output, forKey: .output)
     try container.encode(path, forKey: .path)
     try container.encode(nodes, forKey: .nodes)
+    try container.encode(matched, forKey: .matched)
+    try container.encodeIfPresent(stoppedAt, forKey: .stoppedAt)
     try container.encode(kind, forKey: .kind)
     try container.encode(axis, forKey: .axis)
     try container.encode(pattern, forKey: .pattern)

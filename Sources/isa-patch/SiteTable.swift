@@ -21,31 +21,37 @@ enum SiteTable {
       ])
     }
     var text = table.rendered(for: Terminal.of(1))
-    if verbose {
-      for site in report.sites {
-        text += "\n\(site.name): \(site.pattern); mask \(site.mask); nodes \(site.nodes.joined(separator: ", "))\n"
-      }
-      text += others(report)
-    }
+    if verbose { text += report.sites.map(tree).joined() + others(report) }
     return text
   }
 
-  /// What is no site, as a tree: the nodes that look like attention, and where the likeness ends.
+  /// A site's nodes from the second product upstream; where it stays for one of them, as far as that one.
+  private static func tree(_ site: SiteReport) -> String {
+    var nodes = site.matched
+    if let stop = site.stoppedAt, let end = nodes.firstIndex(of: stop) { nodes = Array(nodes[...end]) }
+    let fate = site.reason.map { "kept. \($0)" } ?? (site.replaced ? "replaced" : "can be replaced")
+    return tree("\(site.path)\(site.name): \(fate)", nodes, end: site.stoppedAt == nil ? nil : "here it stopped")
+      + "  pattern \(site.pattern); mask \(site.mask)\n"
+  }
+
+  /// What is no site: the nodes that look like attention, and where the likeness ends.
   private static func others(_ report: InspectReport) -> String {
-    var text = ""
-    for softmax in report.otherSoftmaxes {
-      text += "\n\(softmax.path)\(softmax.node): no site\n"
-      for (depth, node) in softmax.matched.enumerated() {
-        text += String(repeating: "  ", count: depth + 1) + "└ \(node)\n"
-      }
-      text += String(repeating: "  ", count: softmax.matched.count + 1) + "└ \(softmax.reason)\n"
-    }
-    return text
+    report.otherSoftmaxes.map { softmax in
+      tree("\(softmax.path)\(softmax.node): no site", softmax.matched, end: softmax.reason)
+    }.joined()
+  }
+
+  private static func tree(_ title: String, _ nodes: [String], end: String?) -> String {
+    "\n\(title)\n"
+      + (nodes + (end.map { [$0] } ?? [])).enumerated().map { depth, node in
+        String(repeating: "  ", count: depth + 1) + "└ \(node)\n"
+      }.joined()
   }
 
   /// The adapter, and each reason once with its hint.
   static func notes(_ report: InspectReport) -> [String] {
-    var lines: [String] = []
+    // What is wrong with later nodes may follow from the first.
+    var lines = Array(report.warnings.prefix(1))
     if let adapter = report.adapter {
       lines.append("Adapter: \(adapter)" + (report.adapterReason.map { ", by \($0)." } ?? "."))
     }

@@ -56,7 +56,7 @@ import Testing
 
 @Suite struct KeptReasonTests {
   static let all: [KeptReason] = [
-    .causal, .quantised, .formNotUnderstood("x"), .probabilitiesUsedElsewhere("x"), .lengthsUnknown("x"),
+    .causal, .quantised, .softCap, .attentionSink, .headsMixed, .formNotUnderstood("x"), .probabilitiesUsedElsewhere("x"), .lengthsUnknown("x"),
     .typeNotSupported("float64"), .headSizeTooLarge(512), .maskNotSupported("x"), .biasNeedsExact, .crossAttention,
     .temporalAxis, .singleQuery, .fewTokens(length: 3, minimum: 4), .notSelected, .notInProfile,
   ]

@@ -58,11 +58,11 @@ class Graph:
     def softmax(self, value, rank=4):
         return self.Softmax(value, axis=-1 if self.opset >= 13 else rank - 1)
 
-    def save(self, name, **expected):
+    def save(self, name, functions=(), **expected):
         graph = h.make_graph(self.nodes, name, self.inputs, self.outputs, initializer=self.initializers)
         imports = [h.make_opsetid("", self.opset)] + [h.make_opsetid(d, v) for d, v in self.domains.items()]
         ir = 4 if self.opset < 10 else 8 if self.opset < 21 else 10
-        model = h.make_model(graph, opset_imports=imports, ir_version=ir, producer_name="fixtures")
+        model = h.make_model(graph, opset_imports=imports, ir_version=ir, producer_name="fixtures", functions=functions)
         (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
         CASES.append({"name": name, **expected})
 
@@ -220,6 +220,17 @@ def cores():
     g.save("slices_scattered", heads=1, sites=2)
 
 
+def functions():
+    # One body, called twice.
+    body = [h.make_node("Transpose", ["k"], ["kt"], perm=[0, 1, 3, 2]), h.make_node("MatMul", ["q", "kt"], ["s"]),
+            h.make_node("Softmax", ["s"], ["p"], axis=-1), h.make_node("MatMul", ["p", "v"], ["y"])]
+    attention = h.make_function("local", "Attend", ["q", "k", "v"], ["y"], body, [h.make_opsetid("", 17)])
+    g = Graph()
+    q, k, v = qkv(g)
+    g.output(g.Attend(g.Attend(q, k, v, domain="local"), k, v, domain="local"))
+    g.save("function_called_twice", heads=H, sites=2, functions=[attention])
+
+
 def opsets():
     for opset in [9, 10, 11, 12, 13, 14, 18, 20, 21, 22, 23, 24]:
         g = Graph(opset)
@@ -317,6 +328,22 @@ def refused():
     kept("temperature_of_heads", "times something", lambda g, q, k: g.softmax(g.Mul(
         scores(g, q, k), g.floats(random.normal(size=(1, H, 1, 1))))))
     kept("clipped", "clipped", lambda g, q, k: g.softmax(g.Clip(scores(g, q, k), g.floats(-5), g.floats(5))))
+    kept("filled_with_zero", "puts 0.0 in the place of scores", lambda g, q, k: g.softmax(g.Where(
+        g.input("keep", (B, 1, S, S), TensorProto.BOOL), scores(g, q, k), g.floats(0))))
+    kept("mask_without_a_shape", "shape is not known", lambda g, q, k: g.softmax(g.Add(
+        scores(g, q, k), g.input("anything", None))), runs=False)
+    g = Graph()
+    q, k, v = (g.input(name, (B, H, S, D), TensorProto.DOUBLE) for name in "qkv")
+    g.output(g.MatMul(g.softmax(g.MatMul(q, g.Transpose(k, perm=[0, 1, 3, 2]))), v))
+    g.save("doubles", reason="computes in float64")
+    g = Graph()
+    q, k, v = qkv(g, (1, 2, S, 300))
+    g.output(g.MatMul(g.softmax(scores(g, q, k)), v))
+    g.save("wide_heads", reason="300 wide")
+    g = Graph()
+    q, k, v = (g.input(name, None) for name in "qkv")
+    g.output(g.MatMul(g.softmax(g.MatMul(q, g.Transpose(k, perm=[0, 1, 3, 2]))), v))
+    g.save("no_shapes", reason="does not tell", runs=False)
     kept("normalised_again", "divided by something", lambda g, q, k: (
         lambda p: g.Div(p, g.ReduceSum(p, g.constant([-1]), keepdims=1)))(g.softmax(scores(g, q, k))))
 
@@ -325,5 +352,5 @@ if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for old in FOLDER.glob("*.onnx"):
         old.unlink()
-    grouped(), ranks(), masks(), cores(), opsets(), microsoft(), refused()
+    grouped(), ranks(), masks(), cores(), functions(), opsets(), microsoft(), refused()
     (FOLDER / "forms.json").write_text(json.dumps(CASES, indent=1) + "\n")

@@ -2,7 +2,7 @@
 ///
 /// Numbers are those of onnx.proto; element types are ONNX's.
 public struct TinyModel {
-  public enum Attribute {
+  public enum Attribute: Sendable {
     case int(Int)
     case ints([Int])
     case float(Float)
@@ -13,7 +13,7 @@ public struct TinyModel {
   }
 
   /// A dimension that is a number or a symbol.
-  public enum Dimension: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
+  public enum Dimension: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral, Sendable {
     case fixed(Int)
     case symbol(String)
     public init(integerLiteral value: Int) { self = .fixed(value) }

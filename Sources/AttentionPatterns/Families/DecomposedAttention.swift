@@ -15,8 +15,9 @@ struct DecomposedAttention {
     // A product with weights is a projection.
     if view.isConstant(key) || view.isConstant(value) { return nil }
     var recognition = Recognition(softmax: softmax, nodes: match.used, pattern: "")
-    func rejected(_ reason: KeptReason) -> Recognition {
+    func rejected(_ reason: KeptReason, at stop: Node? = nil) -> Recognition {
       recognition.reason = reason
+      recognition.stop = stop
       return recognition
     }
     let isQuantised = [match.tags["first product"], match.tags["second product"]].contains("MatMulInteger")
@@ -25,10 +26,10 @@ struct DecomposedAttention {
     }
     guard var firstAxes = ProductAxes(first, left: queryShape.count, right: keyShape.count),
       let secondAxes = secondAxes(second, rank: firstAxes.result.count, valueRank: valueShape.count)
-    else { return rejected(.formNotUnderstood("a product of other axes")) }
+    else { return rejected(.formNotUnderstood("a product of other axes"), at: first) }
     recognition.pattern = description(first: firstAxes)
     guard let axis = softmaxAxis(softmax, rank: firstAxes.result.count) else {
-      return rejected(.formNotUnderstood("a softmax over another axis than the keys"))
+      return rejected(.formNotUnderstood("a softmax over another axis than the keys"), at: softmax)
     }
     // k qᵀ with a softmax over its rows is q kᵀ with one over its columns.
     if firstAxes.left.contains(firstAxes.result[axis]), !firstAxes.right.contains(firstAxes.result[axis]) {
@@ -38,7 +39,7 @@ struct DecomposedAttention {
     guard
       let axes = OperandAxes(
         first: firstAxes, second: secondAxes, softmaxAxis: axis, shapes: (queryShape, keyShape, valueShape))
-    else { return rejected(.formNotUnderstood("a softmax over another axis than the keys")) }
+    else { return rejected(.formNotUnderstood("a softmax over another axis than the keys"), at: softmax) }
     var resolver = OperandResolver(walker: LayoutWalker(view: view, throughQuantisation: isQuantised), axes: axes)
     guard let resolved = resolver.resolve(query: query, key: key, value: value, output: output) else {
       return rejected(.formNotUnderstood("tensors that do not lie as the operator reads them"))
@@ -86,15 +87,23 @@ struct DecomposedAttention {
     if isQuantised || sources.contains(where: { view.producer($0.value)?.opType == "DequantizeLinear" }) {
       return rejected(.quantised)
     }
-    if masks.isCausal { return rejected(.causal) }
+    if masks.isCausal { return rejected(.causal, at: maskStep?.node) }
     guard resolver.hasOneBatch else { return rejected(.formNotUnderstood("keys shared by a whole batch")) }
-    guard secondAxes.alpha == 1 else { return rejected(.formNotUnderstood("a factor in its second product")) }
+    guard secondAxes.alpha == 1 else {
+      return rejected(.formNotUnderstood("a factor in its second product"), at: second)
+    }
     let steps = (match.steps["scores"] ?? []) + (match.steps["probabilities"] ?? [])
-    if let reason = steps.lazy.compactMap({ refusal(of: $0) }).first { return rejected(reason) }
-    guard reshapesAgree(first, softmax, attention) else { return rejected(.formNotUnderstood("reshaped scores")) }
-    if let refusal = masks.refusal { return rejected(.maskNotSupported(refusal)) }
+    for step in steps {
+      if let reason = refusal(of: step) { return rejected(reason, at: step.node) }
+    }
+    guard reshapesAgree(first, softmax, attention) else {
+      return rejected(.formNotUnderstood("reshaped scores"), at: steps.first { $0.tag == "Reshape" }?.node)
+    }
+    if let refusal = masks.refusal { return rejected(.maskNotSupported(refusal), at: maskStep?.node) }
     // The scores, and all between them and the second product, must not be read by others.
-    if let user = otherUser(of: match.used, except: output) { return rejected(.probabilitiesUsedElsewhere(user)) }
+    if let (node, user) = otherUser(of: match.used, except: output) {
+      return rejected(.probabilitiesUsedElsewhere(user), at: node)
+    }
     return recognition
   }
 
@@ -179,12 +188,14 @@ struct DecomposedAttention {
     return found
   }
 
-  /// A node outside the match that reads a value between the two products.
-  private func otherUser(of nodes: [Node], except output: String) -> String? {
+  private var maskStep: Match.Step? { match.steps["scores"]?.first { $0.values["mask"] != nil } }
+
+  /// A node between the two products whose value another one reads, and who that is.
+  private func otherUser(of nodes: [Node], except output: String) -> (Node, user: String)? {
     let own = Set(nodes.map(\.index))
     for node in nodes {
       for value in node.outputs where !value.isEmpty && value != output {
-        if view.index.isOutput(value) { return "the graph's output \(value)" }
+        if view.index.isOutput(value) { return (node, "the graph's output \(value)") }
         for use in view.index.uses(of: value) where !own.contains(use.node) {
           let user = view.graph.nodes[use.node]
           // The guard's own question, and written-out softmaxes' sums.
@@ -193,7 +204,7 @@ struct DecomposedAttention {
           {
             continue
           }
-          return "\(user.opType) \(user.label)"
+          return (node, "\(user.opType) \(user.label)")
         }
       }
     }

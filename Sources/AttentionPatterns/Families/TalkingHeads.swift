@@ -44,7 +44,8 @@ struct TalkingHeads {
       mixing.allSatisfy({ mixesHeads(of: first, $0) })
     else { return nil }
     return Recognition(
-      softmax: softmax, nodes: match.used, pattern: "talking heads", attention: nil, reason: .headsMixed)
+      softmax: softmax, nodes: match.used, pattern: "talking heads", attention: nil, reason: .headsMixed,
+      stop: steps.first { $0.values["mixing"] != nil }?.node)
   }
 
   private static func sorted(_ shape: [Dimension?]) -> [String] { shape.map { $0?.description ?? "?" }.sorted() }

@@ -17,6 +17,8 @@ struct AxisPiece: Hashable, Sendable {
   var factors: [AxisFactor]
   /// Several runs that cannot be told apart any more.
   var isMixed = false
+  /// What the graph has for its length where an exporter fixed it in a constant: the same in every run that is valid.
+  var fixed: Dimension?
 
   var origins: Set<AxisOrigin> { factors.reduce(into: []) { $0.formUnion($1.origins) } }
 
@@ -59,6 +61,20 @@ struct AxisContent: Hashable, Sendable {
 
   private static let pieceLimit = 64
   private static let originLimit = 256
+
+  /// With the length that the one piece must have which alone does not fit into the whole.
+  func fitted(to whole: Dimension?) -> AxisContent {
+    guard pieces.count > 1, let whole else { return self }
+    let lengths = pieces.compactMap(\.length)
+    let total = lengths.reduce(Dimension(0)) { $0 + $1 }
+    guard lengths.count == pieces.count, total != whole else { return self }
+    let rests = lengths.map { whole + -(total + -$0) }
+    let candidates = rests.indices.filter { (rests[$0].value ?? 0) > 0 && lengths[$0].value == nil }
+    guard candidates.count == 1, let place = candidates.first else { return self }
+    var copy = self
+    copy.pieces[place].fixed = rests[place]
+    return copy
+  }
 
   /// Axes that become one, slowest first.
   static func merged(_ parts: [AxisContent]) -> AxisContent {
@@ -128,16 +144,18 @@ struct AxisContent: Hashable, Sendable {
 
   /// Positions from `start` to `end`; nil where they are not whole pieces.
   func range(_ start: Dimension, _ end: Dimension) -> AxisContent? {
-    var position = Dimension(0)
+    // The same place has more than one name where a length is fixed.
+    var positions: Set<Dimension> = [0]
     var taken: [AxisPiece] = []
     var isInside = false
     for piece in pieces {
-      if position == start { isInside = true }
-      if position == end { return isInside ? AxisContent(pieces: taken) : nil }
+      if positions.contains(start) { isInside = true }
+      if positions.contains(end) { return isInside ? AxisContent(pieces: taken) : nil }
       if isInside { taken.append(piece) }
       guard let length = piece.length else { return nil }
-      position = position + length
+      let lengths = [length, piece.fixed].compactMap { $0 }
+      positions = Set(positions.prefix(4).flatMap { position in lengths.map { position + $0 } })
     }
-    return isInside && position == end ? AxisContent(pieces: taken) : nil
+    return isInside && positions.contains(end) ? AxisContent(pieces: taken) : nil
   }
 }

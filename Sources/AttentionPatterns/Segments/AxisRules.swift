@@ -42,6 +42,7 @@ struct AxisRules {
       guard let axis = axis(node.int("axis") ?? 0), axis == key.axis else { return get(input(0), key.axis) }
       return split(axis)
     case "Gather": return gather()
+    case "GatherND": return gatherElements()
     case "Expand", "Tile": return same([input(0)])
     case "Pad":
       return lengthOf(input(0), key.axis) == lengthOf(key.value, key.axis)
@@ -146,7 +147,9 @@ struct AxisRules {
   private func concatenation() -> AxisContent? {
     guard let axis = axis(node.int("axis") ?? 0) else { return nil }
     guard axis == key.axis else { return same(node.inputs) }
-    return AxisContent(pieces: node.inputs.flatMap { get($0, axis).pieces })
+    // What pads by nothing is nothing.
+    let parts = node.inputs.filter { lengthOf($0, axis)?.value != 0 }
+    return AxisContent(pieces: parts.flatMap { get($0, axis).pieces })
   }
 
   private func slice() -> AxisContent? {
@@ -214,6 +217,25 @@ struct AxisRules {
     if view.isConstant(input(0)) { return get(input(1), key.axis - axis) }
     // Positions in another order.
     return get(input(0), axis).mixed(lengthOf(key.value, key.axis))
+  }
+
+  /// Positions by lists of indices, as those of the words that a mask keeps.
+  private func gatherElements() -> AxisContent? {
+    guard let indices = view.shape(input(1)), let depth = indices.last??.value, let rank = rank(input(0)) else {
+      return nil
+    }
+    let batch = Int(clamping: node.int("batch_dims") ?? 0)
+    if key.axis < batch { return get(input(0), key.axis) }
+    let behind = batch + Int(clamping: depth)
+    if key.axis >= indices.count - 1 {
+      let axis = key.axis - (indices.count - 1) + behind
+      return axis < rank ? get(input(0), axis) : nil
+    }
+    let origins = (batch..<min(behind, rank)).reduce(into: Set<AxisOrigin>()) {
+      $0.formUnion(get(input(0), $1).origins)
+    }
+    return AxisContent(
+      pieces: [AxisPiece(factors: [AxisFactor(length: lengthOf(key.value, key.axis), origins: origins)])])
   }
 
   private func convolution() -> AxisContent? {

@@ -41,7 +41,7 @@ final class AxisTracer {
         continue
       }
       missing = []
-      let content = evaluate(key)
+      let content = evaluate(key).fitted(to: length(key))
       if missing.isEmpty {
         known[key] = content.bounded(length(key))
         stack.removeLast()
@@ -94,7 +94,15 @@ final class AxisTracer {
   private func inside(_ node: Node, _ value: String, _ view: GraphView) -> (String, Int)? {
     guard let position = node.outputs.firstIndex(of: value) else { return nil }
     var path = "\(view.graph.path)\(node.label)>\(node.opType)/"
-    if node.opType == "If", node.domain.isEmpty { path = node.subgraphs.first?.path ?? path }
+    if node.opType == "If", node.domain.isEmpty {
+      // Where branches differ in rank, the one that the rest of the graph was made for.
+      let rank = view.shape(value)?.count
+      let branch = node.subgraphs.first { graph in
+        guard let body = paths[graph.path], graph.outputs.indices.contains(position) else { return false }
+        return scopes[body].view.shape(graph.outputs[position].name)?.count == rank
+      }
+      path = (branch ?? node.subgraphs.first)?.path ?? path
+    }
     guard let body = paths[path] else { return nil }
     let outputs = scopes[body].view.graph.outputs
     return outputs.indices.contains(position) ? (outputs[position].name, body) : nil

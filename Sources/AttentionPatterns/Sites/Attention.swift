@@ -60,4 +60,6 @@ struct Recognition {
   var attention: Attention?
   /// Why it cannot be replaced.
   var reason: KeptReason?
+  /// The node that the reason is about.
+  var stop: Node?
 }

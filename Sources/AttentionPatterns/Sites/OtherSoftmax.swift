@@ -43,13 +43,22 @@ extension SiteFinder {
       guard let output = product.outputs.first else { continue }
       if let match = matcher.match(DecomposedPattern.pattern, at: output) {
         let labels = match.used.map { "\($0.opType) \($0.label)" }
-        return (labels, "an operand of one of its products is a weight, or its axes are not those of attention")
+        return (labels, Self.why(match, view))
       }
       if let miss = matcher.nearMiss, miss.trail.count >= (best?.matched.count ?? 0) {
         best = (miss.trail.map { "\($0.opType) \($0.label)" }, miss.message)
       }
     }
     return best ?? ([], "no product with values follows it")
+  }
+
+  /// Why what has attention's form is none.
+  private static func why(_ match: Match, _ view: GraphView) -> String {
+    for (name, product) in [("q", "first"), ("k", "first"), ("v", "second")] {
+      guard let value = match.values[name], view.isConstant(value), let node = match.nodes[product] else { continue }
+      return "\(node.opType) \(node.label) is a product with weights, \(value)"
+    }
+    return "its axes are not those of attention"
   }
 
   private func products(after value: String, _ view: GraphView) -> [Node] {

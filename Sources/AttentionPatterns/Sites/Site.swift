@@ -27,6 +27,10 @@ public struct Site: Sendable {
   public var pattern: String
   /// Names of the nodes that it consists of.
   public var nodes: [String]
+  /// The same with their operators, as the pattern goes through them: from the second product upstream.
+  public var trail: [String]
+  /// The one that its reason is about.
+  public var stop: String?
   /// What is known for replacing it; nil where it cannot be.
   public var attention: Attention?
   /// Why it cannot be replaced, or will not be.

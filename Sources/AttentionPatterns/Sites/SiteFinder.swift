@@ -86,7 +86,8 @@ public struct SiteFinder: Sendable {
       heads: attention?.heads, keyHeads: attention?.keyHeads, headSize: attention?.headSize, batch: attention?.batch,
       queryLength: attention?.queryLength, keyLength: attention?.keyLength, segments: [], querySegments: [],
       mask: "none", pattern: found.pattern, nodes: found.nodes.sorted { $0.index < $1.index }.map(\.label),
-      attention: attention, reason: found.reason)
+      trail: found.nodes.map { "\($0.opType) \($0.label)" },
+      stop: found.stop.map { "\($0.opType) \($0.label)" }, attention: attention, reason: found.reason)
     if let attention {
       if attention.isCausal {
         site.mask = "causal"

@@ -73,7 +73,9 @@ final class ExternalFolder: @unchecked Sendable {
       switch errno {
       case ENOENT, ENOTDIR, ENAMETOOLONG: return nil
       case EXDEV, ELOOP:
-        throw .externalDataOutside(tensor: tensor, location: location, reason: "a link that leaves the model's folder ('cp -rL' copies what links lead to)")
+        throw .externalDataOutside(
+          tensor: tensor, location: location,
+          reason: "a link that leaves the model's folder ('cp -rL' copies what links lead to)")
       default:
         throw .externalDataMissing(tensor: tensor, location: location, reason: systemReason())
       }

@@ -104,7 +104,23 @@ struct ShapePass {
       results.append(result)
     }
     children += results.map(\.shapes)
+    if operation.node.opType == "If", let traced = traced(operation, index) {
+      return results.indices.contains(traced) ? results[traced].outputs.map { withoutContents($0) } : []
+    }
     return bodyOutputs(operation, results.map(\.outputs))
+  }
+
+  /// The branch that an exporter went on with, where it asks whether an axis to be squeezed is 1 long and leaves it
+  /// otherwise: all that follows was made for the axis that it saw, which was longer.
+  private func traced(_ operation: Operation, _ index: GraphIndex) -> Int? {
+    guard operation.contents(0)?.elements.first?.truth == nil,
+      let question = operation.node.inputs.first.flatMap({ index.producer(of: $0) }), question.opType == "Equal",
+      case .graph(let squeezing)? = operation.node.attributes["then_branch"],
+      case .graph(let leaving)? = operation.node.attributes["else_branch"],
+      squeezing.nodes.contains(where: { $0.opType == "Squeeze" }),
+      leaving.nodes.allSatisfy({ $0.opType == "Identity" })
+    else { return nil }
+    return operation.node.subgraphs.firstIndex { $0.path == leaving.path }
   }
 
   private func bodyInputs(_ operation: Operation, _ graph: Graph) -> [InferredValue] {
