@@ -41,9 +41,9 @@ final class AxisTracer {
         continue
       }
       missing = []
-      let content = evaluate(key).fitted(to: length(key))
+      let content = evaluate(key)
       if missing.isEmpty {
-        known[key] = content.bounded(length(key))
+        known[key] = content.bounded(length(key)).fitted(to: length(key))
         stack.removeLast()
       } else {
         // Graphs have no circles, so that what is missing gets known first.
