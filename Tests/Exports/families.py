@@ -33,10 +33,7 @@ FAIR = {
     "ltx.dynamo23-dynamic.onnx": {("", "original")},
     "hunyuan-video.dynamo23-dynamic.onnx": {("", "original")},
     # The text tokens are picked by the mask's values: what is left does not look like text.
-    "mochi.dynamo18-static.onnx": {("transformer.transformer_blocks.0.attn1", "kind")},
     "framepack.dynamo20-dynamic.onnx": {("transformer.transformer_blocks.0.attn", "kind")},
-    # Traced loops over the batch hide the join of video and text.
-    "hunyuan-video.torchscript17-dynamic.onnx": {("transformer.single_transformer_blocks.0.attn", "kind")},
 }
 
 
