@@ -22,6 +22,8 @@ public struct PatchJob: Sendable {
     /// Writes nothing.
     public var dryRun: Bool
     public var statistics: Bool
+    /// Tools without the operator's library read the model too, and attend exactly.
+    public var isPortable = false
     /// What sites that the original does faster are known from.
     public var cost: CostSource
     /// More entries for the model's metadata.
@@ -115,7 +117,8 @@ public struct PatchJob: Sendable {
       report.policies = policy.map { Profile.SiteRecord(name: site.name, policy: $0) }
       return report
     }
-    let plan = PatchPlan(treatments: treatments, statistics: options.statistics)
+    var plan = PatchPlan(treatments: treatments, statistics: options.statistics)
+    plan.isPortable = options.isPortable
     let bytes = try self.bytes(patcher, plan, digest: digest, choice)
     if !options.dryRun {
       let data = try ExternalData.provided(model, for: output, by: options.externalData)

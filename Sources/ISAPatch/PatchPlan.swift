@@ -7,6 +7,8 @@ public struct PatchPlan: Sendable {
   public var treatments: [String: Treatment]
   /// One more graph output for each replaced site, `isa.statistics/` and its name.
   public var statistics: Bool
+  /// The operator also as a function in standard operators.
+  public var isPortable = false
 
   public init(treatments: [String: Treatment], statistics: Bool = false) {
     self.treatments = treatments

@@ -87,17 +87,15 @@ public struct Patcher: Sendable {
     if !treatments.isEmpty, let violation = GraphSpecification.violation(in: model, madeFrom: model) {
       throw ToolError("\(model.path) is no legal graph: \(violation) Export the model again.", .dataError)
     }
-    var delta = SiteRewriter.delta(finder, sites: sites, treatments: treatments, statistics: plan.statistics)
+    var delta = SiteRewriter.delta(finder, sites: sites, treatments: treatments, statistics: plan.statistics,
+      withBody: plan.isPortable)
     guard !delta.isEmpty else { return model.withBytes { Array($0) } }
     delta.metadata = metadata
-    let bytes: [UInt8]
+    var bytes: [UInt8]
     let result: Model
-    do throws(ModelError) {
-      bytes = try delta.applied(to: model)
-      result = try Model.load(bytes: bytes, path: model.path)
-    } catch {
-      throw ToolError(error)
-    }
+    do throws(ModelError) { bytes = try delta.applied(to: model) } catch { throw ToolError(error) }
+    if plan.isPortable { bytes += try PortableModel.body(for: bytes, path: model.path) }
+    do throws(ModelError) { result = try Model.load(bytes: bytes, path: model.path) } catch { throw ToolError(error) }
     if let violation = GraphSpecification.violation(in: result, madeFrom: model) {
       throw ToolError("Patching \(model.path) made a graph that is not legal: \(violation)", .softwareBug)
     }

@@ -37,21 +37,25 @@ struct PatchCommand: ParsableCommand {
   @Flag(name: .long, help: "Give each site's statistics as one more output.")
   var statistics = false
 
+  @Flag(name: .long, help: "Let tools without libisa_ops.so read the model too; they attend exactly.")
+  var portable = false
+
   @OptionGroup var selection: SelectionOptions
   @OptionGroup var outputOptions: OutputOptions
 
   func validate() throws {
+    if portable, statistics { throw ValidationError("Give --portable or --statistics, not both.") }
     if mode != nil, profile != nil { throw ValidationError("Give --mode or --profile, not both.") }
   }
 
   func run() throws {
     let chosen: PatchJob.Mode = profile.map { .profile($0) } ?? (mode == .paper ? .paper : .exact)
-    let outcome = try PatchJob(
-      .init(
-        model: model, output: output, mode: chosen, selection: selection.selection, segments: selection.segments,
-        adapter: adapter, externalData: externalData, strict: strict, dryRun: dryRun, statistics: statistics,
-        cost: .measured)
-    ).run()
+    var options = PatchJob.Options(
+      model: model, output: output, mode: chosen, selection: selection.selection, segments: selection.segments,
+      adapter: adapter, externalData: externalData, strict: strict, dryRun: dryRun, statistics: statistics,
+      cost: .measured)
+    options.isPortable = portable
+    let outcome = try PatchJob(options).run()
     if outputOptions.json {
       Console.result(outcome.report.json)
     } else {

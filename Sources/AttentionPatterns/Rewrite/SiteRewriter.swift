@@ -6,6 +6,7 @@ import SparseAttention
 public struct SiteRewriter {
   private let finder: SiteFinder
   private let statistics: Bool
+  private let withBody: Bool
   private var delta = ModelDelta()
   private var names: Set<String>
   private var program: LengthProgram
@@ -29,8 +30,9 @@ public struct SiteRewriter {
     }
   }
 
-  public init(_ finder: SiteFinder, statistics: Bool) {
+  public init(_ finder: SiteFinder, statistics: Bool, withBody: Bool = false) {
     self.finder = finder
+    self.withBody = withBody
     self.statistics = statistics
     var names: Set<String> = []
     for view in finder.views {
@@ -46,11 +48,12 @@ public struct SiteRewriter {
     program = LengthProgram(finder.model.graph) { [counter] in counter.fresh($0) }
   }
 
+  /// - Parameter withBody: the nodes also say what `StandardBody` refers to.
   /// - Returns: the delta that gives the sites with a treatment, by name, their nodes.
   public static func delta(
-    _ finder: SiteFinder, sites: [Site], treatments: [String: Treatment], statistics: Bool
+    _ finder: SiteFinder, sites: [Site], treatments: [String: Treatment], statistics: Bool, withBody: Bool = false
   ) -> ModelDelta {
-    var rewriter = SiteRewriter(finder, statistics: statistics)
+    var rewriter = SiteRewriter(finder, statistics: statistics, withBody: withBody)
     var done: Set<String> = []
     for site in sites {
       guard let treatment = treatments[site.name], let attention = site.attention,
@@ -102,6 +105,7 @@ public struct SiteRewriter {
       delta[.main].addedOutputs.append(ValueInfo(name: name, elementType: ElementType.float32.rawValue, shape: shape))
     }
     var attributes = SiteNode.attributes(site, attention, policy)
+    if withBody { attributes.merge(StandardBody.attributes(attention)) { own, _ in own } }
     if segments.0.isEmpty, segments.1.isEmpty {
       for key in ["query_segment_kinds", "key_segment_kinds", "segment_kinds"] { attributes[key] = nil }
     }

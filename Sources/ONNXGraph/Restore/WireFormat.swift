@@ -1,6 +1,6 @@
 /// The little of protobuf's wire format that is read and written byte by byte: varints, a message's outermost fields.
-enum WireFormat {
-  static func varint(_ value: UInt64) -> [UInt8] {
+package enum WireFormat {
+  package static func varint(_ value: UInt64) -> [UInt8] {
     var bytes: [UInt8] = []
     var rest = value
     while rest >= 0x80 {
@@ -15,7 +15,7 @@ enum WireFormat {
   static func unzigzag(_ value: UInt64) -> Int { Int(value >> 1) ^ -Int(value & 1) }
 
   /// A length-delimited field.
-  static func field(_ number: UInt64, count: Int) -> [UInt8] { varint(number << 3 | 2) + varint(UInt64(count)) }
+  package static func field(_ number: UInt64, count: Int) -> [UInt8] { varint(number << 3 | 2) + varint(UInt64(count)) }
 
   /// Reads on; total: every method gives nil at what is damaged.
   struct Reader {
