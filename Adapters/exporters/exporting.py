@@ -132,7 +132,7 @@ def symbol(dim: int | str, axes: Mapping[str, int], fixed: Sequence[str]) -> str
     words = re.findall(r"[a-z_]+", dim) if isinstance(dim, str) else []
     if not any(word in axes and word not in fixed for word in words):
         return None
-    return dim if dim in axes else "_".join(words)
+    return re.sub(r"\W+", "_", dim)
 
 
 def filled(fill: Fill, shape: Sequence[int], salt: int) -> np.ndarray:
