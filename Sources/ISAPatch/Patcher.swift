@@ -87,7 +87,8 @@ public struct Patcher: Sendable {
     if !treatments.isEmpty, let violation = GraphSpecification.violation(in: model, madeFrom: model) {
       throw ToolError("\(model.path) is no legal graph: \(violation) Export the model again.", .dataError)
     }
-    var delta = SiteRewriter.delta(finder, sites: sites, treatments: treatments, statistics: plan.statistics,
+    var delta = SiteRewriter.delta(
+      finder, sites: sites, treatments: treatments, statistics: plan.statistics,
       withBody: plan.isPortable)
     guard !delta.isEmpty else { return model.withBytes { Array($0) } }
     delta.metadata = metadata
