@@ -75,13 +75,13 @@ refused "an unknown mode" 64 "exact" "$tool" editor.onnx --mode approximate
 refused "a mode and a profile" 64 "not both" "$tool" editor.onnx --mode exact --profile p.json
 refused "segments that are none" 64 "target=2048:8x16x16" "$tool" editor.onnx --segments everything -o o.onnx
 refused "a name of no site" 64 "blocks.0" "$tool" editor.onnx --only nothing -o o.onnx
-refused "a clip and arrays" 64 "--clip or --inputs" "$tool" run editor.onnx --clip a.mp4 --inputs a.npz -o o.npz
+refused "a clip and arrays" 64 "or --inputs" "$tool" run editor.onnx --clip a.mp4 --inputs a.npz -o o.npz
 refused "no output of a run" 64 "--output" "$tool" run editor.onnx --clip striped-balls.mp4
 refused "an ending that says nothing" 64 ".mp4" "$tool" run editor.onnx --clip striped-balls.mp4 -o o.xyz
 refused "a size that is none" 64 "--size" "$tool" run editor.onnx --clip striped-balls.mp4 --size 10 -o o.mp4
 refused "no steps" 64 "--steps" "$tool" run editor.onnx --clip striped-balls.mp4 --steps 0 -o o.mp4
 refused "two targets" 64 "one target" "$tool" calibrate editor.onnx --clips a.mp4 --target-psnr 35 --max-error 0.1
-refused "no clips to calibrate on" 64 "--clips" "$tool" calibrate editor.onnx
+refused "no clips to calibrate on" 64 "--clip" "$tool" calibrate editor.onnx
 refused "one clip twice" 64 "same file name" \
   "$tool" compare editor.onnx patched.onnx --clips striped-balls.mp4 ./striped-balls.mp4 --edit mirror
 
