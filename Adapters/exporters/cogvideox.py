@@ -1,4 +1,4 @@
-"""CogVideoX to ONNX. The rotary tables of the 5B model are inputs: `get_3d_rotary_pos_embed` of diffusers makes them."""
+"""CogVideoX to ONNX. The rotary tables of the 5B model are inputs; diffusers' `get_3d_rotary_pos_embed` makes them."""
 from exporting import Family, Fill, Input, main
 
 
@@ -13,8 +13,9 @@ INPUTS = (Input("hidden_states", ("batch", "frames", "in_channels", "height", "w
           Input("timestep", ("batch",), "int64", Fill("constant", 500)))
 TABLE = ("frames * height * width // patch_size ** 2", "attention_head_dim")
 AXES = dict(frames=13, height=60, width=90)
-TINY = dict(num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=4, time_embed_dim=8, text_embed_dim=16,
-            num_layers=1, sample_width=8, sample_height=8, sample_frames=9, patch_size=2, max_text_seq_length=6)
+TINY = dict(num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=4, time_embed_dim=8,
+            text_embed_dim=16, num_layers=1, sample_width=8, sample_height=8, sample_frames=9, patch_size=2,
+            max_text_seq_length=6)
 TINY_AXES = (dict(frames=3, height=8, width=8), dict(frames=2, height=12, width=8))
 
 FAMILIES = [

@@ -43,8 +43,8 @@ class Fill:
 class Input:
     """An input of the graph.
 
-    dims: an integer, `batch` (fixed), the name of an axis of `Family.axes` (a symbolic length), or an expression over axes
-    and the model's configuration (`"in_channels"`, `"frames * height * width"`); one with an axis in it is symbolic too.
+    dims: an integer, `batch` (fixed), the name of an axis of `Family.axes` (a symbolic length), or an expression over
+    axes and the model's configuration (`"in_channels"`, `"frames * height"`); one with an axis in it is symbolic too.
     type: `float` follows `--dtype`.
     """
 
@@ -68,7 +68,7 @@ class Family:
     forward: the graph, from the model and the inputs by name.
     prepare: rewrites of the model that keep its meaning, for what an exporter cannot write.
     components: suffix of the file's name: folder of the checkpoint.
-    tiny: the configuration of a model of a few kilobytes; tiny_axes its sizes, two of them, the second for trying others.
+    tiny: the configuration of a model of a few kilobytes; tiny_axes two sets of its sizes, to try both.
     """
 
     name: str
@@ -102,7 +102,7 @@ def model_class(family: Family) -> type:
 
 
 def tiny_model(family: Family, dtype: str = "float32", seed: int = 0) -> nn.Module:
-    """A random model of the tiny configuration. Weights that start as zeros would hide what follows them: they get noise.
+    """A random model of the tiny configuration. Weights that start as zeros would hide what follows: they get noise.
     Outside attention, weights of one shape are the same: a file can hold them once."""
     torch.manual_seed(seed)
     model = model_class(family)(**family.tiny).eval()
@@ -197,7 +197,7 @@ def export(family: Family, model: nn.Module, axes: Mapping[str, int], *, exporte
     """The family's graph in ONNX. exporter: `dynamo` (torch.export) or `torchscript` (tracing)."""
     family.prepare(model, exporter)
     names = [given.name for given in family.inputs]
-    symbols = [{k: s for k, d in enumerate(given.dims) if (s := symbol(d, family.axes, family.fixed))} if dynamic else {}
+    symbols = [{k: s for k, d in enumerate(given.dims) if dynamic and (s := symbol(d, family.axes, family.fixed))}
                for given in family.inputs]
     graph, values = Graph(family, model).eval(), tuple(examples(family, model, axes, dtype))
     with torch.no_grad(), written_out(exporter), contextlib.redirect_stdout(io.StringIO()):
@@ -283,6 +283,7 @@ def main(families: Sequence[Family]) -> None:
         else:
             model = checkpoint_model(family, arguments.checkpoint, subfolder, arguments.dtype)
         path = arguments.output.with_name(f"{arguments.output.stem}{suffix}{arguments.output.suffix}")
-        save(export(family, model, axes, exporter=arguments.exporter, dynamic=not arguments.static, dtype=arguments.dtype,
-                    opset=arguments.opset or (17 if arguments.exporter == "torchscript" else 20)), path)
+        opset = arguments.opset or (17 if arguments.exporter == "torchscript" else 20)
+        save(export(family, model, axes, exporter=arguments.exporter, opset=opset, dynamic=not arguments.static,
+                    dtype=arguments.dtype), path)
         print(f"{path}: {family.description}", file=sys.stderr)

@@ -7,14 +7,16 @@ TEXT = (Input("encoder_hidden_states", ("batch", "text", "text_embed_dim")),
         Input("pooled_projections", ("batch", "pooled_projection_dim")))
 GUIDANCE = Input("guidance", ("batch",), "float", Fill("constant", 6000))
 AXES = dict(frames=17, height=68, width=120, text=256)
-TINY = dict(in_channels=4, out_channels=4, num_attention_heads=2, attention_head_dim=8, num_layers=1, num_single_layers=1,
-            num_refiner_layers=1, mlp_ratio=1.5, text_embed_dim=16, pooled_projection_dim=8, rope_axes_dim=(4, 2, 2))
+TINY = dict(in_channels=4, out_channels=4, num_attention_heads=2, attention_head_dim=8, num_layers=1,
+            num_single_layers=1, num_refiner_layers=1, mlp_ratio=1.5, text_embed_dim=16, pooled_projection_dim=8,
+            rope_axes_dim=(4, 2, 2))
 TINY_AXES = (dict(frames=3, height=8, width=8, text=7), dict(frames=2, height=12, width=8, text=9))
 
 FAMILIES = [
     Family(
         name="hunyuan-video", description="HunyuanVideo, text to video", model="HunyuanVideoTransformer3DModel",
-        inputs=(Input("hidden_states", ("batch", "in_channels", "frames", "height", "width")), TIMESTEP, *TEXT, GUIDANCE),
+        inputs=(Input("hidden_states", ("batch", "in_channels", "frames", "height", "width")), TIMESTEP, *TEXT,
+                GUIDANCE),
         axes=AXES, tiny=TINY, tiny_axes=TINY_AXES),
     Family(
         name="framepack", description="HunyuanVideo Framepack, next frames from clean history",

@@ -1,4 +1,4 @@
-"""Qwen-Image-Edit to ONNX: latents as images; the graph packs them into tokens and makes the rotary tables in real numbers."""
+"""Qwen-Image-Edit to ONNX: latents as images, which the graph packs into tokens; rotary tables in real numbers."""
 import torch
 from torch import nn
 
@@ -7,8 +7,8 @@ from exporting import Family, Fill, Input, main
 
 
 class RealRotary(nn.Module):
-    """The rotary embedding of Qwen-Image, [tokens, half the head size, 2] of cosine and sine: diffusers' is complex, which
-    no exporter takes. Images are centred at zero, text follows the largest."""
+    """The rotary embedding of Qwen-Image, [tokens, half the head size, 2] of cosine and sine: diffusers' is complex,
+    which no exporter takes. Images are centred at zero, text follows the largest."""
 
     def __init__(self, theta, axes):
         super().__init__()

@@ -11,8 +11,8 @@ TINY = dict(sample_size=8, in_channels=4, out_channels=4, num_layers=1, attentio
 TINY_AXES = (dict(height=8, width=8, text=5), dict(height=12, width=8, text=7))
 
 FAMILIES = [
-    Family(name="sd3", description="Stable Diffusion 3", model="SD3Transformer2DModel", inputs=INPUTS, axes=AXES, tiny=TINY,
-           tiny_axes=TINY_AXES),
+    Family(name="sd3", description="Stable Diffusion 3", model="SD3Transformer2DModel", inputs=INPUTS, axes=AXES,
+           tiny=TINY, tiny_axes=TINY_AXES),
     Family(name="sd35-medium", description="Stable Diffusion 3.5 medium, a second attention over the image alone",
            model="SD3Transformer2DModel", inputs=INPUTS, axes=AXES,
            tiny=TINY | dict(dual_attention_layers=(0,), qk_norm="rms_norm"), tiny_axes=TINY_AXES),

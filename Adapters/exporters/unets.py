@@ -33,9 +33,9 @@ FAMILIES = [
                 Input("encoder_hidden_states", ("batch * frames", "text", "cross_attention_dim"))),
         axes=dict(frames=16, height=64, width=64, text=77), output="prediction",
         tiny=dict(sample_size=8, block_out_channels=(8,), layers_per_block=1,
-                  down_block_types=("CrossAttnDownBlockMotion",), up_block_types=("UpBlockMotion",), cross_attention_dim=16,
-                  num_attention_heads=2, motion_num_attention_heads=2, norm_num_groups=4, motion_max_seq_length=8,
-                  use_motion_mid_block=False),
+                  down_block_types=("CrossAttnDownBlockMotion",), up_block_types=("UpBlockMotion",),
+                  cross_attention_dim=16, num_attention_heads=2, motion_num_attention_heads=2, norm_num_groups=4,
+                  motion_max_seq_length=8, use_motion_mid_block=False),
         tiny_axes=(dict(frames=3, height=8, width=8, text=5), dict(frames=2, height=8, width=12, text=7)),
         components=UNET),
 ]

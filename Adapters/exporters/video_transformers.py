@@ -31,7 +31,8 @@ def allegro(model, inputs):
 
 
 def cosmos(model, inputs):
-    return model(inputs["hidden_states"], inputs["timestep"], inputs["encoder_hidden_states"], fps=24, return_dict=False)[0]
+    return model(inputs["hidden_states"], inputs["timestep"], inputs["encoder_hidden_states"], fps=24,
+                 return_dict=False)[0]
 
 
 FAMILIES = [
@@ -48,15 +49,16 @@ FAMILIES = [
         inputs=(LATENTS, Input("encoder_hidden_states", ("batch", "text", "caption_channels")), TIMESTEP,
                 Input("encoder_attention_mask", ("batch", "text"), "int64", Fill("prefix", 2))),
         axes=dict(frames=22, height=90, width=160, text=512),
-        tiny=TINY | dict(attention_head_dim=12, cross_attention_dim=24, sample_height=8, sample_width=8, sample_frames=3,
-                         caption_channels=16),
+        tiny=TINY | dict(attention_head_dim=12, cross_attention_dim=24, sample_height=8, sample_width=8,
+                         sample_frames=3, caption_channels=16),
         tiny_axes=TINY_AXES, forward=allegro),
     Family(
         name="cosmos", description="Cosmos, without the padding mask's channel", model="CosmosTransformer3DModel",
         inputs=(LATENTS, TIMESTEP, Input("encoder_hidden_states", ("batch", "text", "text_embed_dim"))),
         axes=dict(frames=16, height=88, width=160, text=512),
-        tiny=TINY | dict(attention_head_dim=12, mlp_ratio=1.5, text_embed_dim=16, adaln_lora_dim=4, max_size=(4, 16, 16),
-                         concat_padding_mask=False, crossattn_proj_in_channels=16, encoder_hidden_states_channels=16),
+        tiny=TINY | dict(attention_head_dim=12, mlp_ratio=1.5, text_embed_dim=16, adaln_lora_dim=4,
+                         max_size=(4, 16, 16), concat_padding_mask=False, crossattn_proj_in_channels=16,
+                         encoder_hidden_states_channels=16),
         tiny_axes=TINY_AXES, forward=cosmos),
     Family(
         name="easyanimate", description="EasyAnimate 5.1, text to video", model="EasyAnimateTransformer3DModel",

@@ -54,7 +54,7 @@ def traceable(model, exporter):
 
 
 def in_context(model, inputs):
-    """Target and source latents side by side in time: their tokens stand target | source, and only the target's leave."""
+    """Target and source latents side by side in time: tokens stand target | source, and only the target's leave."""
     target = inputs["hidden_states"]
     both = torch.cat([target, inputs["source_states"]], dim=2)
     output = model(both, inputs["timestep"], inputs["encoder_hidden_states"], return_dict=False)[0]
@@ -72,8 +72,8 @@ LATENTS = ("in_channels", "frames", "height", "width")
 TIMESTEP = Input("timestep", ("batch",), "float", Fill("constant", 500))
 TEXT = Input("encoder_hidden_states", ("batch", "text", "text_dim"))
 AXES = dict(frames=21, height=60, width=104, text=512)
-TINY = dict(num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=4, text_dim=16, freq_dim=16, ffn_dim=24,
-            num_layers=1, rope_max_seq_len=32)
+TINY = dict(num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=4, text_dim=16, freq_dim=16,
+            ffn_dim=24, num_layers=1, rope_max_seq_len=32)
 TINY_AXES = (dict(frames=3, height=8, width=8, text=7), dict(frames=2, height=12, width=8, text=9))
 
 FAMILIES = [

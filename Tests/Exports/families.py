@@ -1,5 +1,5 @@
-"""The exports of Tests/Fixtures/exports, one by one: what isa-patch finds against what the PyTorch model does, the patched
-model against ONNX Runtime on the original and against PyTorch, the restored file against the original.
+"""The exports of Tests/Fixtures/exports, one by one: what isa-patch finds against what the PyTorch model does, the
+patched model against ONNX Runtime on the original and against PyTorch, the restored file against the original.
 
     families.py               checks them, and the README's table; prints what is wrong and fails
     families.py --markdown    prints the table

@@ -1,9 +1,9 @@
-"""Makes the exports of this folder, `manifest.json` and `expected.npz`: make_exports.py [NAME …], with the packages of
-Adapters/exporters/requirements.txt.
+"""Makes the exports of this folder, `manifest.json` and `expected.npz`: make_exports.py [NAME …], with the packages
+of Adapters/exporters/requirements.txt.
 
-The manifest says what the PyTorch model does, not what a graph looks like: every call of scaled_dot_product_attention is
-watched, with its module, heads and lengths; what each module attends over is in `SITES`. `expected.npz` holds what the
-PyTorch model gives for the example inputs.
+The manifest says what the PyTorch model does, not what a graph looks like: every call of scaled_dot_product_attention
+is watched, with its module, heads and lengths; what each module attends over is in `SITES`. `expected.npz` holds what
+the PyTorch model gives for the example inputs.
 """
 import json
 import logging
@@ -22,8 +22,8 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[2] / "Adapters/exporters"))
 from exporting import Graph, examples, export, length, save, tiny_model  # noqa: E402
 
-SCRIPTS = ["wan", "ltx", "cogvideox", "hunyuan", "mochi", "flux", "qwen_image_edit", "unets", "sd3", "video_transformers",
-           "wan_vae"]
+SCRIPTS = ["wan", "ltx", "cogvideox", "hunyuan", "mochi", "flux", "qwen_image_edit", "unets", "sd3",
+           "video_transformers", "wan_vae"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,8 @@ SITES = {
     "cogvideox-2b": [(r"attn1$", "joint", "spatiotemporal", [("text", "max_text_seq_length"), ("target", VIDEO)])],
     "hunyuan-video": [(r"context_embedder", "self", "text", None),
                       (r"transformer_blocks", "joint", "spatiotemporal", [("target", VIDEO), TEXT])],
-    "framepack": [(r"context_embedder", "self", "text", None), (r"transformer_blocks", "joint", "spatiotemporal", None)],
+    "framepack": [(r"context_embedder", "self", "text", None),
+                  (r"transformer_blocks", "joint", "spatiotemporal", None)],
     "mochi": [(r"pooler|time_embed", "cross", None, None),
               (r"transformer_blocks", "joint", "spatiotemporal", None)],
     "flux-kontext": [(r"", "joint", None, [TEXT, ("target", "target"), ("context", "reference")])],
