@@ -1,9 +1,10 @@
 """The operator against ONNX Runtime's own attention, interleaved in one process.
 
     python attention.py [--library PATH/TO/libisa_ops.so] [--tokens 2048 4096] [--heads 4] [--head-size 128] [--repeats 7]
-                        [--threads 1] [--cases exact,gap] [--kernel NAME]
+                        [--threads 1] [--cases exact,gap] [--kernel NAME] [--torch]
 
-Needs numpy, onnx and onnxruntime. The peer is com.microsoft.MultiHeadAttention in float32. With one thread, times are
+Needs numpy, onnx and onnxruntime. The peer is com.microsoft.MultiHeadAttention in float32; with --torch, PyTorch's
+scaled_dot_product_attention stands beside it, in both types (`isa-patch bench attention --peers all` has the others). With one thread, times are
 the thread's CPU time, so that other work on the machine counts less; with more they are wall time. A line gives the
 best and the median of each, and the ratio of both.
 """
@@ -22,6 +23,7 @@ parser.add_argument("--repeats", type=int, default=7)
 parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--cases", default="", help="parts of names, by commas")
 parser.add_argument("--kernel", help="a row of the kernel table, as avx2")
+parser.add_argument("--torch", action="store_true", help="PyTorch's own attention too, where it is installed")
 options = parser.parse_args()
 if options.kernel:
     os.environ["ISA_KERNEL"] = options.kernel
@@ -75,6 +77,20 @@ def timed(run, feed):
     return clock() - start
 
 
+class TorchAttention:
+    """PyTorch's scaled_dot_product_attention on the same numbers, with a session's `run`."""
+
+    def __init__(self, feed, dtype):
+        import torch
+        torch.set_num_threads(options.threads)
+        self.call = torch.nn.functional.scaled_dot_product_attention
+        shape = (1, -1, options.heads, options.head_size)
+        self.qkv = [torch.from_numpy(feed[x]).view(shape).transpose(1, 2).to(getattr(torch, dtype)) for x in "qkv"]
+
+    def run(self, *_):
+        self.call(*self.qkv)
+
+
 for tokens in options.tokens:
     width = options.heads * options.head_size
     noise = np.random.default_rng(0)
@@ -87,6 +103,9 @@ for tokens in options.tokens:
             label = f"{name}, {compute}"
             if not options.cases or any(part in label for part in options.cases.split(",")):
                 runs[label] = isa(tokens, policy, compute)
+    if options.torch:
+        for dtype in ("float32", "bfloat16"):
+            runs[f"PyTorch, {dtype}"] = TorchAttention(feed, dtype)
     for run in runs.values():
         timed(run, feed)
     times = {name: [] for name in runs}
