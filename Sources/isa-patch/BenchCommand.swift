@@ -83,6 +83,11 @@ struct BenchModelCommand: ParsableCommand {
   @Argument(help: "The patched model, to be run in turn with it.")
   var patched: String?
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp("Arrays for the model's inputs (.npz), where it has no adapter.", valueName: "file"))
+  var inputs: String?
+
   @Option(name: .long, help: "Measured steps.")
   var repeats = 2
 
@@ -94,7 +99,7 @@ struct BenchModelCommand: ParsableCommand {
   }
 
   func run() throws {
-    let job = BenchModelJob(model: model, patched: patched, options: sampling.options, repeats: repeats)
+    let job = BenchModelJob(model: model, patched: patched, options: sampling.options, inputs: inputs, repeats: repeats)
     let report = try job.run(progress: .standardError(quiet: output.quiet))
     Console.result(output.json ? report.json : report.table(for: Terminal.of(1)))
   }

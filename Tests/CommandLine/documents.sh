@@ -34,6 +34,21 @@ one_document "run --json" isa-patch/run/1 \
 one_document "restore --json" isa-patch/restore/1 "$tool" restore calibrated.onnx -o restored.onnx --json
 one_document "bench --json" isa-patch/bench/1 \
   "$tool" bench attention --tokens 256 --heads 1 --case exact --compute float32 --repeats 1 --json
+python3 - <<'PYTHON'
+import struct, zipfile
+def array(values, kind, shape):
+    text = repr({"descr": kind, "fortran_order": False, "shape": shape})
+    text += " " * (-(len(text) + 11) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + values
+clip = struct.pack("<f", 0.25) * (3 * 4 * 64 * 64)
+with zipfile.ZipFile("step.npz", "w") as file:
+    file.writestr("sample.npy", array(clip, "<f4", (1, 3, 4, 64, 64)))
+    file.writestr("source.npy", array(clip, "<f4", (1, 3, 4, 64, 64)))
+    file.writestr("timestep.npy", array(struct.pack("<f", 0.5), "<f4", (1,)))
+    file.writestr("edit.npy", array(struct.pack("<q", 5), "<i8", (1,)))
+PYTHON
+one_document "bench model --inputs --json" isa-patch/bench/1 \
+  "$tool" bench model editor.onnx calibrated.onnx --inputs step.npz --repeats 1 --json
 one_document "doctor --json" isa-patch/doctor/1 "$tool" doctor --json
 holds "a calibrated model's original" cmp editor.onnx restored.onnx
 holds "its profile patches the original the same way" bash -c \
