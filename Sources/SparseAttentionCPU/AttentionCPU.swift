@@ -137,7 +137,7 @@ extension AttentionRun {
     var plans: [HeadPlan?] = Array(repeating: nil, count: wave.count)
     plans.withUnsafeMutableBufferPointer { plans in
       let base = plans.baseAddress
-      runner.forEach(wave.count) { worker, i in
+      runner.forEach(wave.count, each: 4 * (shape.queryBlocks + shape.keyBlocks)) { worker, i in
         let head = wave.lowerBound + i
         let policy = policies[head % shape.heads]
         if let selection, !policy.exact {
@@ -157,7 +157,7 @@ extension AttentionRun {
   /// Every query block of the wave, heavy ones first.
   func attend(_ wave: Range<Int>, _ plans: [HeadPlan], on runner: some TaskRunner) {
     let order = tasks(wave, plans)
-    runner.forEach(order.count) { worker, i in
+    runner.forEach(order.count, each: 20_000) { worker, i in
       let (index, block) = order[i]
       let worker = workers[worker]
       let w = work(head: wave.lowerBound + index, block: block)

@@ -92,7 +92,7 @@ extension AttentionRun {
     var samples = Array(repeating: Sample(), count: wave.count * grid * shape.queryBlocks)
     samples.withUnsafeMutableBufferPointer { samples in
       let base = samples.baseAddress
-      runner.forEach(order.count) { worker, i in
+      runner.forEach(order.count, each: 20_000) { worker, i in
         let (index, block) = order[i]
         let worker = workers[worker]
         let w = work(head: wave.lowerBound + index, block: block)

@@ -18,7 +18,7 @@ extension AttentionRun {
     let keyChunks = (shape.keyBlocks + chunk - 1) / chunk
     let queryChunks = needs.coarse ? (shape.queryBlocks + chunk - 1) / chunk : 0
     let keyTasks = fresh.count * keyChunks
-    runner.forEach(keyTasks + wave.count * queryChunks) { worker, i in
+    runner.forEach(keyTasks + wave.count * queryChunks, each: chunk * 1_500) { worker, i in
       if i < keyTasks {
         packKeys(slot: fresh[i / keyChunks], chunk: i % keyChunks, workers[worker])
       } else {
@@ -30,7 +30,7 @@ extension AttentionRun {
     // The means themselves, as keys and values and as panels.
     let meanTasks = fresh.count * shape.meanChunks
     let groups = needs.variance ? shape.paddedQ / 64 : 0
-    runner.forEach(meanTasks + wave.count * groups) { worker, i in
+    runner.forEach(meanTasks + wave.count * groups, each: 2_000) { worker, i in
       if i < meanTasks {
         packMeans(slot: fresh[i / shape.meanChunks], chunk: i % shape.meanChunks, workers[worker])
       } else {

@@ -11,7 +11,9 @@ extension AttentionRun {
     let batchesOfKeys = (shape.keyBlocks + 15) / 16
     let varying = wave.filter { gapHeads[$0 % shape.heads] }
     let varianceTasks = varying.count * groups * batchesOfKeys
-    runner.forEach(varianceTasks + wave.count * strips) { worker, i in
+    // 64 queries by 16 blocks of keys, or 16 queries by all blocks: at least so long.
+    let each = varianceTasks > 0 ? 8_000 : strip * shape.paddedK
+    runner.forEach(varianceTasks + wave.count * strips, each: each) { worker, i in
       if i < varianceTasks {
         let head = varying[i / (groups * batchesOfKeys)]
         let rest = i % (groups * batchesOfKeys)

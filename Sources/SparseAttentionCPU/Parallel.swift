@@ -10,8 +10,11 @@ private struct Pass {
 extension TaskRunner {
   /// Calls `body(worker, index)` for every index once, the lower ones first; a thread takes the next when it is free.
   /// `worker` tells the threads apart, below `threads`.
-  func forEach(_ count: Int, _ body: (_ worker: Int, _ index: Int) -> Void) {
-    guard threads > 1, count > 1 else {
+  ///
+  /// - Parameter each: nanoseconds of a task, roughly. Threads that sleep take some 50 µs to wake, so what is done before
+  ///   that is done at once.
+  func forEach(_ count: Int, each: Int, _ body: (_ worker: Int, _ index: Int) -> Void) {
+    guard threads > 1, count > 1, count.multipliedReportingOverflow(by: each).partialValue > 60_000 else {
       for i in 0..<max(count, 0) { body(0, i) }
       return
     }
