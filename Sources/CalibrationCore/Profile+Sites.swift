@@ -30,6 +30,10 @@ extension Profile.SiteRecord {
     guard blockQ == 64 || blockQ == 128, blockK == 32 || blockK == 64 else {
       throw .profileDoesNotFit(site: name, reason: "blocks of \(blockQ) queries and \(blockK) keys do not exist")
     }
+    // The table has a policy for each head and point, however few runs list them.
+    guard heads > 0, heads <= Self.largestTable, points.count <= Self.largestTable / heads else {
+      throw .profileDoesNotFit(site: name, reason: "\(points.count) points of \(heads) heads are not possible")
+    }
     var grid: Grid?
     if let tile {
       guard tile.count == 3, tile.allSatisfy({ $0 > 0 && $0 <= 4096 }) else {
@@ -44,7 +48,7 @@ extension Profile.SiteRecord {
         guard let policy = run.policy.policy else {
           throw .profileDoesNotFit(site: name, reason: "one of its policies has an unknown word")
         }
-        guard run.heads > 0, row.count + run.heads <= heads else {
+        guard run.heads > 0, run.heads <= heads - row.count else {
           throw .profileDoesNotFit(site: name, reason: "a point lists more heads than the site has")
         }
         row += Array(repeating: policy, count: run.heads)
@@ -57,6 +61,9 @@ extension Profile.SiteRecord {
     guard !table.isEmpty else { throw .profileDoesNotFit(site: name, reason: "it has no operating point") }
     return SitePolicy(blockQ: blockQ, blockK: blockK, tile: grid, compute: compute, points: table)
   }
+
+  /// Policies of a site.
+  private static let largestTable = 1 << 20
 }
 
 extension Profile {

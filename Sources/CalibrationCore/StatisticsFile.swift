@@ -72,8 +72,32 @@ public struct StatisticsFile: Equatable, Codable, Sendable {
 
   /// - Throws: `CalibrationError` where the file is none of this version.
   public static func decoded(_ data: Data, file: String) throws(CalibrationError) -> StatisticsFile {
-    try SchemaDocument.decode(StatisticsFile.self, schema: currentSchema, data, file: file)
+    let statistics = try SchemaDocument.decode(StatisticsFile.self, schema: currentSchema, data, file: file)
+    if let reason = statistics.contradiction { throw .malformed(file: file, reason: reason) }
+    return statistics
   }
+
+  /// What in the numbers does not go together; nil where all does.
+  private var contradiction: String? {
+    guard (1...Self.largestLadder).contains(ladder.count), ladder.finest > 0, ladder.ratio > 1 else {
+      return "its ladder has \(ladder.count) thresholds from \(ladder.finest), each \(ladder.ratio) times the last"
+    }
+    let rungs = 0..<ladder.count
+    if let rung = (probe.rungs + measured.compactMap(\.rung)).first(where: { !rungs.contains($0) }) {
+      return "its ladder has no threshold \(rung)"
+    }
+    for (site, phases) in probe.sites.sorted(by: { $0.key < $1.key }) {
+      for head in phases.joined() {
+        guard head.squaredError.count == probe.rungs.count, head.density.count == probe.rungs.count,
+          (0...Self.mostSamples).contains(head.samples)
+        else { return "a head of site \(site) was not probed at \(probe.rungs.count) thresholds" }
+      }
+    }
+    return nil
+  }
+
+  private static let largestLadder = 1024
+  private static let mostSamples = 1 << 40
 }
 
 extension Profile.Recipe {

@@ -37,7 +37,7 @@ extension CalibrateJob {
       for path in [output, profilePath] { try AtomicFile.checkWritable(path) }
       var merged: StatisticsFile?
       for file in files {
-        guard let data = FileManager.default.contents(atPath: file) else { throw ToolError.missing(file) }
+        let data = try InputFile.read(file, limit: InputFile.statisticsLimit)
         let statistics = try StatisticsFile.decoded(data, file: file)
         if merged == nil { merged = statistics } else { try merged?.merge(statistics) }
       }

@@ -120,7 +120,8 @@ public struct CalibrateJob: Sendable {
   func collected(_ rig: inout CalibrationRig, _ progress: ProgressReporter) throws -> StatisticsFile {
     let modelHash = rig.patcher.model.withBytes { SHA256.hexadecimal(SHA256.digest($0)) }
     let recipe = try recipe(rig.cases)
-    if resume, let data = FileManager.default.contents(atPath: statisticsPath) {
+    if resume, FileManager.default.fileExists(atPath: statisticsPath) {
+      let data = try InputFile.read(statisticsPath, limit: InputFile.statisticsLimit)
       let earlier = try StatisticsFile.decoded(data, file: statisticsPath)
       if earlier.modelHash == modelHash, earlier.recipe == recipe, earlier.ladder == ladder {
         progress.message("Continuing from \(statisticsPath).")
@@ -171,7 +172,7 @@ public struct CalibrateJob: Sendable {
   private func recipe(_ cases: CaseSet) throws -> Profile.Recipe {
     func records(_ paths: [String]) throws -> [Profile.ClipRecord] {
       try paths.map { path in
-        guard let data = FileManager.default.contents(atPath: path) else { throw ToolError.missing(path) }
+        let data = try InputFile.read(path, limit: .max)
         return Profile.ClipRecord(
           name: URL(fileURLWithPath: path).lastPathComponent, sha256: SHA256.hexadecimal(SHA256.digest([UInt8](data))))
       }

@@ -5,10 +5,10 @@ import SparseAttention
 
 /// Variants of a patched model for measuring: with statistics as graph outputs, or with one site made exact. In memory;
 /// the file stays as it is.
-enum Instrumentation {
+package enum Instrumentation {
   /// The patched model with one graph output `isa.statistics/<site>` a site.
   /// - Throws: `ToolError` 65 for a file that is no model.
-  static func withStatistics(path: String) throws(ToolError) -> [UInt8] {
+  package static func withStatistics(path: String) throws(ToolError) -> [UInt8] {
     try edited(path: path) { node, delta, index in
       let site = node.string("site") ?? node.name
       let name = RewriteNames.statisticsPrefix + site
@@ -22,7 +22,7 @@ enum Instrumentation {
   }
 
   /// The sites whose policies are not exact, in graph order.
-  static func sparseSites(path: String) throws(ToolError) -> [String] {
+  package static func sparseSites(path: String) throws(ToolError) -> [String] {
     do throws(ModelError) {
       return try Model.load(path: path).graph.nodes.filter(isSite).filter { node in
         node.tensor("policies")?.floatValues().map { rows in
@@ -35,7 +35,7 @@ enum Instrumentation {
   }
 
   /// The patched model with one site's policies all exact; nil leaves it as it is.
-  static func withExact(site: String?, path: String) throws(ToolError) -> [UInt8] {
+  package static func withExact(site: String?, path: String) throws(ToolError) -> [UInt8] {
     try edited(path: path) { node, _, _ in
       var copy = node.copy()
       if let site, (node.string("site") ?? node.name) == site, let policies = node.tensor("policies"),

@@ -103,7 +103,7 @@ public struct PatchJob: Sendable {
     }
     var decisions: [String: (policy: SitePolicy?, reason: KeptReason?)] = [:]
     for site in patcher.sites { decisions[site.name] = try decision(site, policies, patcher) }
-    var notes: [String] = []
+    var notes = [choice.note].compactMap(\.self)
     try keepFaster(patcher.sites, choice, &decisions) { notes.append($0) }
     let chosen = Set(decisions.filter { $0.value.policy != nil }.keys)
     for (site, other) in SharedBodies.conflicts(patcher.sites, chosen: chosen) {
@@ -182,6 +182,7 @@ public struct PatchJob: Sendable {
     /// Executed density of sparse policies, where it is known.
     var density: Double?
     var metadata: [(key: String, value: String)] = []
+    var note: String?
   }
 
   private func choice(for model: Model, hash: String) throws(ToolError) -> Choice {
@@ -190,7 +191,7 @@ public struct PatchJob: Sendable {
     case .paper: return Choice(label: "paper")
     case .policies(let policies, let label): return Choice(policies: policies, label: label)
     case .profile(let path):
-      guard let data = FileManager.default.contents(atPath: path) else { throw .missing(path) }
+      let data = try InputFile.read(path)
       do throws(CalibrationError) {
         let profile = try Profile.decoded(data, file: path)
         // Fine-tuned siblings have the same graph.
@@ -200,7 +201,11 @@ public struct PatchJob: Sendable {
         return Choice(
           policies: try profile.policies(), label: SHA256.hexadecimal(SHA256.digest(Array(data))),
           density: profile.qualities.first?.executedDensity,
-          metadata: [(QualityDial.metadataKey, QualityDial(profile).text)])
+          metadata: [(QualityDial.metadataKey, QualityDial(profile).text)],
+          note: profile.modelHash == hash
+            ? nil
+            : "\(path) was calibrated with other weights of the same graph: its qualities were not measured on this "
+              + "model; calibrate it to be sure.")
       } catch {
         throw ToolError(error)
       }

@@ -27,8 +27,9 @@ enum PatchedModel {
 
   private static func policy(_ node: Node) -> SitePolicy? {
     guard let tensor = node.tensor("policies"), tensor.dims.count == 3, tensor.dims[2] == Int64(Policy.rowLength),
-      let numbers = tensor.floatValues()
+      let numbers = tensor.floatValues(), !numbers.isEmpty
     else { return nil }
+    // Neither is zero, so that their product bounds both.
     let (points, heads) = (Int(tensor.dims[0]), Int(tensor.dims[1]))
     var table: [[Policy]] = []
     for point in 0..<points {

@@ -16,6 +16,12 @@ public struct QualityDial: Codable, Equatable, Sendable {
       case worstPSNR = "worst_psnr"
       case executedDensity = "executed_density"
     }
+
+    public init(point: Int, worstPSNR: Double?, executedDensity: Double) {
+      self.point = point
+      self.worstPSNR = worstPSNR
+      self.executedDensity = executedDensity
+    }
   }
 
   /// Point 0 first: what calibration was asked for.
@@ -29,7 +35,7 @@ public struct QualityDial: Codable, Equatable, Sendable {
     }
   }
 
-  init?(metadata: [String: String]) {
+  package init?(metadata: [String: String]) {
     guard let text = metadata[QualityDial.metadataKey],
       let dial = try? JSONDecoder().decode(QualityDial.self, from: Data(text.utf8)), !dial.positions.isEmpty
     else { return nil }
@@ -37,7 +43,7 @@ public struct QualityDial: Codable, Equatable, Sendable {
   }
 
   /// For the model's metadata.
-  var text: String {
+  package var text: String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"

@@ -19,7 +19,7 @@ public struct Recipe: Equatable, Sendable {
 
   /// - Throws: `ToolError` 66 where there is no such file, 78 where it is not of this schema, with the line.
   public static func read(_ path: String) throws(ToolError) -> Recipe {
-    guard let data = FileManager.default.contents(atPath: path) else { throw .missing(path) }
+    let data = try InputFile.read(path)
     do throws(YAMLSchemaError) {
       return try Recipe(YAMLValue.document(String(decoding: data, as: UTF8.self), file: path))
     } catch {

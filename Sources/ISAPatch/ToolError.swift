@@ -8,8 +8,23 @@ public struct ToolError: Error, Equatable, Sendable, CustomStringConvertible {
   public var status: ExitStatus
 
   public init(_ message: String, _ status: ExitStatus) {
-    self.message = message
+    self.message = Self.line(message)
     self.status = status
+  }
+
+  /// One line of a bounded length, whatever names from files stand in it.
+  private static func line(_ message: String) -> String {
+    let limit = 2000
+    let scalars = message.unicodeScalars
+    guard scalars.count > limit || scalars.contains(where: isControl) else { return message }
+    var text = String.UnicodeScalarView()
+    for scalar in scalars.prefix(limit) { text.append(isControl(scalar) ? "?" : scalar) }
+    return String(text) + (scalars.count > limit ? "…" : "")
+  }
+
+  /// What could break the line, or change the terminal.
+  private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value) || scalar.value == 0x2028 || scalar.value == 0x2029
   }
 
   public var description: String { message }

@@ -33,8 +33,14 @@ public enum RestoreDelta {
     guard base.count + tail.count <= Int(Int32.max) else {
       throw .tooLarge(path: path, bytes: Int64(base.count + tail.count))
     }
+    guard original.count <= sizeLimit(base: base.count) else {
+      throw .tooLarge(path: path, bytes: Int64(original.count))
+    }
     return base + tail
   }
+
+  /// Bytes that an original may have: a delta of a few bytes could claim a file of gigabytes.
+  private static func sizeLimit(base count: Int) -> Int { Swift.min(Int(Int32.max), 64 * count + 64 << 20) }
 
   /// The original's bytes, their SHA-256 checked.
   ///
@@ -106,8 +112,9 @@ public enum RestoreDelta {
   ) -> (original: [UInt8], digest: [UInt8])? {
     var reader = WireFormat.Reader(content)
     guard let start = reader.take(magic.count), start.elementsEqual(magic), let size = reader.varint(),
-      size <= UInt64(Int32.max), reader.varint() == UInt64(base.count), let digest = reader.take(digestCount),
-      let deltaSize = reader.varint(), let packed = reader.take(content.count - reader.at),
+      size <= UInt64(sizeLimit(base: base.count)), reader.varint() == UInt64(base.count), let digest = reader.take(digestCount),
+      // Operations take less than what they make, and insertions are part of it.
+      let deltaSize = reader.varint(), deltaSize <= 2 * size + 64, let packed = reader.take(content.count - reader.at),
       let delta = inflated(packed, count: deltaSize)
     else { return nil }
     let original = delta.withUnsafeBytes { apply($0, base: base, count: Int(size)) }

@@ -60,10 +60,10 @@ public struct AdapterLibrary: Sendable {
   }
 
   static func read(file: String) throws(AdapterError) -> Adapter {
-    guard let handle = FileHandle(forReadingAtPath: file) else { throw .unreadable(path: file) }
-    defer { try? handle.close() }
-    guard let data = try? handle.read(upToCount: YAMLValue.maximumBytes + 1) else { throw .unreadable(path: file) }
-    guard let text = String(data: data, encoding: .utf8) else {
+    guard let source = try? ByteSource(path: file),
+      let bytes = try? source.read(at: 0, count: min(source.count, YAMLValue.maximumBytes + 1))
+    else { throw .unreadable(path: file) }
+    guard let text = String(validating: bytes, as: UTF8.self) else {
       throw .schema(YAMLSchemaError(file: file, line: nil, what: "is not UTF-8 text"))
     }
     return try Adapter(yaml: text, file: file)

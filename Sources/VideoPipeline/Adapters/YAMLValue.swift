@@ -54,10 +54,11 @@ public struct YAMLValue {
   public func entries() throws(YAMLSchemaError) -> [(key: String, value: YAMLValue)] {
     guard case .mapping(let mapping) = node else { throw failure("should be a mapping of keys to values") }
     var result: [(key: String, value: YAMLValue)] = []
+    var seen: Set<String> = []
     for (key, value) in mapping {
       guard case .scalar(let scalar) = key else { throw failure("a key should be a plain word") }
       let child = YAMLValue(node: value, file: file, path: path.isEmpty ? scalar.string : "\(path).\(scalar.string)")
-      guard !result.contains(where: { $0.key == scalar.string }) else { throw child.failure("is given twice") }
+      guard seen.insert(scalar.string).inserted else { throw child.failure("is given twice") }
       result.append((scalar.string, child))
     }
     return result
