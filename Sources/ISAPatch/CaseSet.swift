@@ -22,9 +22,12 @@ public struct CaseSet: Sendable {
   public var seed: UInt64
 
   /// Decodes the clips, encodes them for a model of latents, and reads the texts. Without clips, each text is a case.
+  /// - Parameter decodes: whether samples become clips, so that a missing decoder is told before the work.
   /// - Throws: `ToolError`: 64 for an edit or size that the adapter does not have and for what is missing, 65 and 66 for the
   ///   files, 69 without ffmpeg or the VAE's encoder.
-  public init(clips: [String], options: SamplingOptions, model: EditingModel) throws(ToolError) {
+  public init(
+    clips: [String], options: SamplingOptions, model: EditingModel, decodes: Bool = true
+  ) throws(ToolError) {
     let match = model.match
     let defaults = match.adapter.defaults
     steps = options.steps ?? defaults.steps
@@ -45,6 +48,7 @@ public struct CaseSet: Sendable {
         conditions = [first]
       }
       edits = conditions.map { Int($0.id) }
+      if decodes, match.adapter.latent != nil { try model.companions.check(.vaeDecoder) }
       let texts = try Self.texts(options)
       for clip in clips.isEmpty ? [nil] : clips.map(Optional.some) {
         let given = try given(clip, model)
@@ -90,12 +94,12 @@ public struct CaseSet: Sendable {
     guard adapter.latent != nil, let source = given.source, let channels = model.match.channels else { return given }
     let grid = try adapter.latentGrid(frames: frames, width: size.width, height: size.height)
     let autoencoder = try Autoencoder(adapter, channels: channels, grid: grid)
-    given.sourceLatents = try model.companions.encoded(source, autoencoder)
-    if adapter.needsBlank {
-      var grey = source
-      grey.values = Array(repeating: 0, count: grey.values.count)
-      given.blankLatents = try model.companions.encoded(grey, autoencoder)
+    func encoded(_ isNeeded: Bool, _ video: Video) throws -> [Float]? {
+      isNeeded ? try model.companions.encoded(video, autoencoder) : nil
     }
+    given.sourceLatents = try encoded(adapter.needsWholeSource, source)
+    given.blankLatents = try encoded(adapter.needsBlank, source.grey(from: 0))
+    given.firstFrameLatents = try encoded(adapter.needsFirstFrame, source.grey(from: 1))
     return given
   }
 

@@ -24,6 +24,14 @@ final class CompanionModels: Sendable {
   /// - Throws: `ToolError` 69 where there is none, and what loading one throws.
   func session(_ companion: Companion) throws -> Session {
     if let session = loaded.withLock({ $0[companion] }) { return session }
+    let session = try PlainSession(path: check(companion), threads: threads).session
+    loaded.withLock { $0[companion] = session }
+    return session
+  }
+
+  /// - Throws: `ToolError` 69 where there is none.
+  @discardableResult
+  func check(_ companion: Companion) throws(ToolError) -> String {
     guard let path = path(companion) else {
       let names = companion.candidates(beside: model).map { URL(fileURLWithPath: $0).lastPathComponent }
       throw ToolError(
@@ -31,9 +39,7 @@ final class CompanionModels: Sendable {
           + "\(names.last ?? companion.rawValue)."
           + (companion == .vaeDecoder ? " With -o OUT.npz, run writes the latents instead." : ""), .unavailable)
     }
-    let session = try PlainSession(path: path, threads: threads).session
-    loaded.withLock { $0[companion] = session }
-    return session
+    return path
   }
 
   /// The model's latents of a clip.

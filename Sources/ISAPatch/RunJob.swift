@@ -43,11 +43,12 @@ public struct RunJob: Sendable {
     if options.texts.count > 1 {
       throw ToolError("run takes one --text; compare and calibrate take several.", .usage)
     }
-    let set = try CaseSet(clips: clip.map { [$0] } ?? [], options: options, model: loaded)
+    let set = try CaseSet(
+      clips: clip.map { [$0] } ?? [], options: options, model: loaded, decodes: !output.hasSuffix(".npz"))
     let point = try Self.point(options.quality, of: loaded)
     let start = ContinuousClock.now
     let edited = set.cases[0]
-    progress.begin("Editing \(edited.label), \(set.description)", total: set.steps)
+    progress.begin("Sampling \(edited.label), \(set.description)", total: set.steps)
     let sampling = try loaded.sampling(edited.run, point: point) { seconds in
       progress.advance(note: "\(NumberFormat.fixed(seconds)) s a step")
     }

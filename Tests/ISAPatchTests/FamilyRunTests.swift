@@ -38,6 +38,7 @@ import VideoPipeline
       hasClip: true),
     Case(
       model: "wan/wan-vace.onnx", reference: "vace", family: "wan-2.1-vace", frames: 5, steps: 4, hasClip: true),
+    Case(model: "wan-i2v/model.onnx", reference: "one", family: "wan-2.1-i2v", frames: 5, steps: 4, hasClip: true),
     Case(model: "hunyuan/model.onnx", reference: "one", family: "hunyuan-video", frames: 5, steps: 6),
     Case(
       model: "ltx/model.onnx", reference: "one", family: "ltx-video", frames: 9, size: FrameSize(width: 128, height: 96),
@@ -81,6 +82,25 @@ import VideoPipeline
     #expect(latents.count == wanted.count)
     let error = try #require(Difference.relativeL2(latents.floats, wanted.floats))
     #expect(error < 1e-5)
+  }
+
+  /// What exporters write of a family, in all forms, is recognised; what is like it is not.
+  @Test(arguments: [
+    ("cogvideox-2b.dynamo20-dynamic", "cogvideox-2b"), ("cogvideox-5b.dynamo20-dynamic", nil),
+    ("flux-kontext.dynamo20-dynamic", "flux-kontext"), ("flux-kontext.torchscript17-static", "flux-kontext"),
+    ("hunyuan-video.dynamo23-dynamic", "hunyuan-video"), ("hunyuan-video.torchscript17-dynamic", "hunyuan-video"),
+    ("framepack.dynamo20-dynamic", nil), ("ltx.dynamo18-static", "ltx-video"), ("ltx.dynamo23-dynamic", "ltx-video"),
+    ("mochi.dynamo18-static", "mochi-1"), ("mochi.torchscript17-dynamic", "mochi-1"),
+    ("qwen-image-edit.dynamo20-dynamic", "qwen-image-edit"), ("qwen-image-edit.torchscript17-static", "qwen-image-edit"),
+    ("wan-i2v.dynamo20-dynamic", "wan-2.1-i2v"), ("wan-in-context.dynamo18-static", "wan-2.1-in-context"),
+    ("wan-in-context.torchscript17-dynamic", "wan-2.1-in-context"), ("wan-t2v.dynamo18-static", "wan-2.1-t2v"),
+    ("wan-t2v.torchscript17-dynamic", "wan-2.1-t2v"), ("wan-vace.dynamo20-dynamic", "wan-2.1-vace"),
+    ("allegro.dynamo20-dynamic", nil), ("latte.dynamo20-dynamic", nil), ("easyanimate.dynamo20-dynamic", nil),
+  ] as [(String, String?)])
+  func exportsAreRecognised(file: String, family: String?) throws {
+    let report = try InspectJob(model: "\(Self.fixtures)/../exports/\(file).onnx").run()
+    #expect(report.adapter == family)
+    #expect((report.adapterReason == nil) == (family == nil))
   }
 
   /// Decoded too, where the reference has the clip; every family is recognised by the adapter that is meant.

@@ -65,13 +65,17 @@ extension Adapter {
     var parts: [ChannelPart] = []
     for entry in try value.array() {
       if let word = try? entry.string() {
-        let named: [String: ChannelPart] = ["sample": .sample, "source": .source, "blank": .blank]
-        guard let part = named[word] else { throw entry.failure("'\(word)' is not sample, source or blank") }
+        let named: [String: ChannelPart] = [
+          "sample": .sample, "source": .source, "blank": .blank, "first-frame": .firstFrame,
+        ]
+        guard let part = named[word] else { throw entry.failure("'\(word)' is not sample, source, first-frame or blank") }
         parts.append(part)
       } else {
-        let keys = try entry.object(required: ["value", "channels"])
+        let keys = try entry.object(required: ["value", "channels"], optional: ["frames"])
         parts.append(
-          .constant(try keys["value"]?.number() ?? 0, channels: try keys["channels"]?.integer(in: 1...65536) ?? 1))
+          .constant(
+            try keys["value"]?.number() ?? 0, channels: try keys["channels"]?.integer(in: 1...65536) ?? 1,
+            frames: try keys["frames"]?.integer(in: 1...4096)))
       }
     }
     return parts

@@ -87,7 +87,10 @@ public struct Adapter: Equatable, Sendable {
     case source
     /// The latents of a clip that is grey throughout, or grey pixels.
     case blank
-    case constant(Double, channels: Int)
+    /// The latents of the source's first frame, grey from there on.
+    case firstFrame
+    /// The same value in all channels; in the first frames alone where their number is given, else zero.
+    case constant(Double, channels: Int, frames: Int?)
   }
 
   public struct Axis: Equatable, Sendable {
@@ -161,8 +164,15 @@ extension Adapter {
 
   /// Whether a run needs a clip.
   public var needsSource: Bool {
-    inputs.contains { $0.role == .source || $0.parts.contains(.source) }
+    inputs.contains { $0.role == .source || $0.parts.contains(.source) || $0.parts.contains(.firstFrame) }
   }
+
+  /// Whether a run needs the source whole, and its first frame alone.
+  public var needsWholeSource: Bool {
+    inputs.contains { $0.role == .source || $0.role == .stack && $0.parts.contains(.source) }
+  }
+
+  public var needsFirstFrame: Bool { inputs.contains { $0.parts.contains(.firstFrame) } }
 
   /// Whether a run needs a grey clip.
   public var needsBlank: Bool {

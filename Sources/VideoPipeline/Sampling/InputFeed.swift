@@ -8,9 +8,11 @@ struct InputFeed: Sendable {
   private let dimensions: [String: Int]
   private let grid: Grid
   private let channels: Int
-  /// The source's and a grey clip's values as the model takes them; empty where no input asks for them.
+  /// The source, a grey clip, and the first frame with grey after it, as the model takes them; empty where no input asks
+  /// for them.
   private let source: [Float]
   private let blank: [Float]
+  private let firstFrame: [Float]
   private let text: TextInputs
 
   init(
@@ -23,20 +25,23 @@ struct InputFeed: Sendable {
     self.grid = grid
     self.channels = channels
     text = TextInputs(match, text: given.text, negative: given.negativeText)
+    let expected = channels * grid.volume
     if adapter.latent == nil {
-      source = given.source.map { adapter.pixels.model($0.values) } ?? []
-      let grey = Float((adapter.pixels.black + adapter.pixels.white) / 2)
-      blank = adapter.needsBlank ? Array(repeating: grey, count: channels * grid.volume) : []
+      let (pixels, grey) = (adapter.pixels, given.source?.grey(from: 1).values ?? [])
+      source = given.source.map { pixels.model($0.values) } ?? []
+      blank = pixels.model(Array(repeating: 0, count: adapter.needsBlank ? expected : 0))
+      firstFrame = adapter.needsFirstFrame ? pixels.model(grey) : []
     } else {
       source = given.sourceLatents ?? []
       blank = given.blankLatents ?? []
+      firstFrame = given.firstFrameLatents ?? []
     }
-    let expected = channels * grid.volume
-    if adapter.needsSource, source.count != expected {
-      throw source.isEmpty ? .sourceMissing(adapter: adapter.name) : .sourceCount(expected: expected, actual: source.count)
-    }
-    if adapter.needsBlank, blank.count != expected {
-      throw blank.isEmpty ? .sourceMissing(adapter: adapter.name) : .sourceCount(expected: expected, actual: blank.count)
+    let needed = [
+      (adapter.needsWholeSource, source), (adapter.needsBlank, blank), (adapter.needsFirstFrame, firstFrame),
+    ]
+    for (isNeeded, values) in needed where isNeeded && values.count != expected {
+      throw values.isEmpty
+        ? .sourceMissing(adapter: adapter.name) : .sourceCount(expected: expected, actual: values.count)
     }
   }
 
@@ -66,8 +71,8 @@ struct InputFeed: Sendable {
             case .sample: (x, channels)
             case .source: (source(of: branch), channels)
             case .blank: (blank, channels)
-            case .constant(let value, let count):
-              (Array(repeating: Float(value), count: count * grid.volume), count)
+            case .firstFrame: (firstFrame, channels)
+            case .constant(let value, let count, let frames): (constant(value, count, frames), count)
             }
           }
         })
@@ -97,6 +102,11 @@ struct InputFeed: Sendable {
       }
     }
     return Tensor.of(values, shape: [values.count / 3, 3], type(input))
+  }
+
+  private func constant(_ value: Double, _ channels: Int, _ frames: Int?) -> [Float] {
+    let plane = grid.rows * grid.columns
+    return (0..<channels * grid.volume).map { $0 / plane % grid.frames < frames ?? .max ? Float(value) : 0 }
   }
 
   private func source(of branch: Guidance.Branch) -> [Float] { branch.source == .clip ? source : blank }

@@ -4,9 +4,12 @@ import OnnxRuntime
 public struct RunInputs: Sendable {
   /// The source clip in [−1, 1]; for latent models beside its latents, or nil.
   public var source: Video?
-  /// The model's latents of the source and of a grey clip: channels, frames, rows, columns.
+  /// The model's latents: channels, frames, rows, columns.
   public var sourceLatents: [Float]?
+  /// Of a grey clip.
   public var blankLatents: [Float]?
+  /// Of the source's first frame, grey from there on.
+  public var firstFrameLatents: [Float]?
   /// The number of the edit.
   public var condition: Int64?
   /// Arrays of the text file, and of the one for guidance's negative branch.
@@ -39,6 +42,14 @@ public struct ClipSize: Equatable, Sendable {
 }
 
 extension Video {
+  /// The same size, grey throughout or from a frame on.
+  public func grey(from frame: Int) -> Video {
+    var result = self
+    let plane = height * width
+    for index in values.indices where index / plane % frames >= frame { result.values[index] = 0 }
+    return result
+  }
+
   public var size: ClipSize { ClipSize(frames: frames, height: height, width: width, rate: rate) }
 }
 
@@ -54,6 +65,7 @@ extension RunInputs {
     if adapter.latent != nil, let channels = match.channels {
       given.sourceLatents = Noise.normal(count: channels * grid.volume, seed: 1)
       given.blankLatents = given.sourceLatents
+      given.firstFrameLatents = given.sourceLatents
     }
     for input in match.inputs where input.role == .text {
       let shape = input.port.dims.map { dim in

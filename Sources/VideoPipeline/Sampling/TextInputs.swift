@@ -58,7 +58,9 @@ struct TextInputs: Sendable {
     let lengths = input.port.dims.dropFirst().map(fixedLength)
     guard let array = find(input, branch) else {
       if input.role == .textMask, let tokens = try tokens(branch) { return mask(tokens, lengths) }
-      throw .textMissing(array: input.arrayName, isNegative: branch == .negative, known: text.keys.sorted())
+      // Without any text, the negative one is not what to ask for first.
+      throw .textMissing(
+        array: input.arrayName, isNegative: branch == .negative && !text.isEmpty, known: text.keys.sorted())
     }
     var shape = array.shape
     if shape.count == input.port.dims.count, shape.first == 1 { shape.removeFirst() }

@@ -182,6 +182,34 @@ def make_vace():
     return made(pipeline, embeddings, 4, guidance_scale=5.0, video=pictures)
 
 
+def make_i2v():
+    """A first frame to video, as WanImageToVideoPipeline does."""
+    folder = HERE / "wan-i2v"
+    folder.mkdir(exist_ok=True)
+    kind = family(wan.FAMILIES, "wan-i2v", in_channels=36, out_channels=16)
+    model, vae = exporting.tiny_model(kind, seed=7), wan_vae_model()
+    export(kind, model, dict(frames=2, height=4, width=4, image=3), folder / "model.onnx")
+    export(wan_vae.FAMILIES[0], vae, dict(frames=FRAMES, height=SIZE, width=SIZE), folder / "vae-encoder.onnx")
+    embeddings = texts(folder, prompt_embeds=(1, 5, 16), image_embeds=(1, 3, 16))
+    # The image is the same for both texts.
+    arrays = {name: array.numpy() for name, array in embeddings.items() if name != "negative_image_embeds"}
+    save_file(arrays | {"negative_image_embeds": arrays["image_embeds"]}, folder / "text.safetensors")
+    source = clip(folder / "source.mkv", FRAMES, SIZE, SIZE)
+    picture = Image.fromarray(
+        torch.round((source[0, :, 0].permute(1, 2, 0) + 1) * 127.5).to(torch.uint8).numpy())
+    pipeline = diffusers.WanImageToVideoPipeline(
+        tokenizer=None, text_encoder=None, transformer=model, vae=vae, scheduler=unipc())
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.encode_image = lambda *_: embeddings["image_embeds"]
+    # The graph takes 512 tokens of text, zeros after those there are.
+    positive, negative = (torch.nn.functional.pad(embeddings[prefix + "prompt_embeds"], (0, 0, 0, 507))
+                          for prefix in ("", "negative_"))
+    latents = pipeline(
+        image=picture, prompt_embeds=positive, negative_prompt_embeds=negative, latents=start(*LATENTS), height=SIZE, width=SIZE, num_frames=FRAMES, num_inference_steps=4, guidance_scale=5.0,
+        output_type="latent", return_dict=False)[0]
+    save(folder, one={"latents": latents.numpy()})
+
+
 # MARK: Other families, latents alone
 
 
