@@ -1,7 +1,9 @@
-"""Issue 10: attention on the CPU against ONNX Runtime's own. QUICK=1 measures the shortest lengths alone.
+"""Issue 10: attention on the CPU against ONNX Runtime's own. QUICK=1 measures the shortest lengths alone, PARTS=speed,editor
+some parts: speed, scaling, never-slower, errors, head-sizes, memory, editor.
 
 Speed-ups are ratios of medians, interleaved in one process, over com.microsoft.MultiHeadAttention in float32.
 """
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -115,7 +117,7 @@ def error_rows(table, folder):
                   worst <= limit)
 
 
-def scale_rows(table):
+def memory_rows(table):
     """A process of its own for each, for its peak memory."""
     for what, tokens, heads, batch in [("131,072 tokens", 131072, 1, 1), ("32 heads, batch 2", 4096, 32, 2)]:
         script = ROOT / "Tests/Acceptance/one_attention.py"
@@ -145,17 +147,17 @@ def editor_rows(table, folder):
 
 
 def main():
-    table = Table("Issue 10" + (" (quick)" if QUICK else ""))
+    parts = {
+        "speed": lambda table, folder: speed_rows(table), "scaling": lambda table, folder: scaling_rows(table),
+        "never-slower": lambda table, folder: never_slower_rows(table, folder, QUICK), "errors": error_rows,
+        "head-sizes": lambda table, folder: head_size_rows(table), "memory": lambda table, folder: memory_rows(table),
+        "editor": editor_rows,
+    }
+    chosen = os.environ.get("PARTS", "speed,scaling,never-slower,errors" if QUICK else ",".join(parts)).split(",")
+    table = Table("Issue 10" + (" (quick)" if QUICK else "") + (f": {', '.join(chosen)}" if "PARTS" in os.environ else ""))
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        speed_rows(table)
-        scaling_rows(table)
-        never_slower_rows(table, folder, QUICK)
-        error_rows(table, folder)
-        if not QUICK:
-            head_size_rows(table)
-            scale_rows(table)
-            editor_rows(table, folder)
+        for part in chosen:
+            parts[part](table, Path(name))
     table.finish()
 
 
