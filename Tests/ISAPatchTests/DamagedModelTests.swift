@@ -1,3 +1,4 @@
+import Foundation
 import ISAPatch
 import ONNXGraph
 import SparseAttention
@@ -34,6 +35,19 @@ import Testing
   @Test(arguments: models) func everyTruncationEnds(_ bytes: [UInt8]) {
     for count in 0..<bytes.count { _ = survives(Array(bytes.prefix(count))) }
     #expect(survives(bytes))
+  }
+
+  /// Every form of attention that the fixtures have, each a few hundred bytes.
+  @Test func everyTruncationOfEveryFormEnds() throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("Fixtures/forms")
+    let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+      .filter { $0.pathExtension == "onnx" }.sorted { $0.path < $1.path }
+    #expect(files.count >= 20)
+    for file in files {
+      let bytes = [UInt8](try Data(contentsOf: file))
+      for count in 0..<min(bytes.count, 4096) { _ = survives(Array(bytes.prefix(count))) }
+    }
   }
 
   /// One byte changed, at random but the same on every run.
