@@ -54,6 +54,28 @@ import Testing
     }
   }
 
+  /// The input is stretched to a length [B, length, 16] that `count` steps compute, each from the one before: `add` makes
+  /// `n(step + 1)` of `n(step)`.
+  private static func computedLength(_ count: Int, _ add: @escaping @Sendable (inout TinyModel, Int) -> Void)
+    -> @Sendable () -> [UInt8]
+  {
+    {
+      attention { m, start, end in
+        for (name, value, shape) in [
+          ("index", 1, []), ("one", 1, []), ("three", 3, []), ("axis", 0, [1]), ("rest", 16, [1]), ("first", 1, [1]),
+        ] as [(String, Int64, [Int])] {
+          m.initializer(name, int64s: [value], shape: shape)
+        }
+        m.node("Shape", [start], ["shape"])
+        m.node("Gather", ["shape", "index"], ["n0"])
+        for step in 0..<count { add(&m, step) }
+        m.node("Unsqueeze", ["n\(count)", "axis"], ["length"])
+        m.node("Concat", ["first", "length", "rest"], ["target"], ["axis": .int(0)])
+        m.node("Expand", [start, "target"], [end])
+      }
+    }
+  }
+
   static let bombs: [Bomb] = [
     Bomb("100000 Identities", chain(100_000) { m, _, from, to in m.node("Identity", [from], [to]) }),
     Bomb("100000 Casts", chain(100_000) { m, _, from, to in m.node("Cast", [from], [to], ["to": .int(1)]) }),
@@ -92,46 +114,20 @@ import Testing
         m.node("Mul", ["s\(step)", "s\(step)"], ["t\(step)"])
         m.node("Reshape", [from, "t\(step)"], [to])
       }),
-    Bomb("200 quotients of a length by itself") {
-      attention { m, start, end in
-        m.initializer("index", int64s: [1], shape: [])
-        m.initializer("one", int64s: [1], shape: [])
-        m.initializer("three", int64s: [3], shape: [])
-        m.initializer("axis", int64s: [0], shape: [1])
-        m.initializer("rest", int64s: [16], shape: [1])
-        m.initializer("first", int64s: [1], shape: [1])
-        m.node("Shape", [start], ["shape"])
-        m.node("Gather", ["shape", "index"], ["n0"])
-        for step in 0..<200 {
-          m.node("Add", ["n\(step)", "three"], ["a\(step)"])
-          m.node("Mul", ["a\(step)", "n\(step)"], ["m\(step)"])
-          m.node("Add", ["n\(step)", "one"], ["b\(step)"])
-          m.node("Div", ["m\(step)", "b\(step)"], ["n\(step + 1)"])
-        }
-        m.node("Unsqueeze", ["n200", "axis"], ["length"])
-        m.node("Concat", ["first", "length", "rest"], ["target"], ["axis": .int(0)])
-        m.node("Expand", [start, "target"], [end])
-      }
-    },
-    Bomb("5000 nested quotients") {
-      attention { m, start, end in
-        m.initializer("index", int64s: [1], shape: [])
-        m.initializer("one", int64s: [1], shape: [])
-        m.initializer("three", int64s: [3], shape: [])
-        m.initializer("axis", int64s: [0], shape: [1])
-        m.initializer("rest", int64s: [16], shape: [1])
-        m.initializer("first", int64s: [1], shape: [1])
-        m.node("Shape", [start], ["shape"])
-        m.node("Gather", ["shape", "index"], ["n0"])
-        for step in 0..<5000 {
-          m.node("Add", ["n\(step)", "one"], ["a\(step)"])
-          m.node("Div", ["a\(step)", "three"], ["n\(step + 1)"])
-        }
-        m.node("Unsqueeze", ["n5000", "axis"], ["length"])
-        m.node("Concat", ["first", "length", "rest"], ["target"], ["axis": .int(0)])
-        m.node("Expand", [start, "target"], [end])
-      }
-    },
+    Bomb(
+      "200 quotients of a length by itself",
+      computedLength(200) { m, step in
+        m.node("Add", ["n\(step)", "three"], ["a\(step)"])
+        m.node("Mul", ["a\(step)", "n\(step)"], ["m\(step)"])
+        m.node("Add", ["n\(step)", "one"], ["b\(step)"])
+        m.node("Div", ["m\(step)", "b\(step)"], ["n\(step + 1)"])
+      }),
+    Bomb(
+      "5000 nested quotients",
+      computedLength(5000) { m, step in
+        m.node("Add", ["n\(step)", "one"], ["a\(step)"])
+        m.node("Div", ["a\(step)", "three"], ["n\(step + 1)"])
+      }),
     Bomb("a rank of 50000, passed on 20000 times") {
       var m = TinyModel()
       m.input("c0", 1, (0..<50_000).map { _ in 1 })
