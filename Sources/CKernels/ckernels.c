@@ -1,4 +1,5 @@
 #include "CKernels.h"
+#include <sched.h>
 #include <time.h>
 
 uint32_t isa_cpu_features(void) {
@@ -14,6 +15,23 @@ uint32_t isa_cpu_features(void) {
 }
 
 int64_t isa_next(int64_t *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED); }
+
+int64_t isa_ended(int64_t *counter) { return __atomic_add_fetch(counter, 1, __ATOMIC_ACQ_REL); }
+
+void isa_publish(int64_t *number, int64_t value) { __atomic_store_n(number, value, __ATOMIC_RELEASE); }
+
+void isa_await(const int64_t *number, int64_t value) {
+  // Passes end within microseconds of each other; beyond that the core is somebody else's.
+  for (int turn = 0; __atomic_load_n(number, __ATOMIC_ACQUIRE) < value; turn++) {
+    if (turn < 2000) {
+#if defined(__x86_64__)
+      __builtin_ia32_pause();
+#endif
+    } else {
+      sched_yield();
+    }
+  }
+}
 
 double isa_thread_seconds(void) {
   struct timespec t;

@@ -116,7 +116,13 @@ func attendBlocks<P: Product>(_ product: P.Type, _ a: isa_attend, steps: Int, wi
   let keyStride = Int(packed.key_stride)
   let capacity = Int(packed.capacity)
   let count = Int(a.count)
-  var ahead = RowsAhead(a, portions: count &* (capacity / 4))
+  // As often as `scoreBlock` and `weighBlock` ask for a block.
+  #if ISA_AVX512
+    let asks = capacity / 4 &+ width / 64 &* 16
+  #else
+    let asks = 64 / (2 &* lanes)
+  #endif
+  var ahead = Ahead(a, calls: count &* asks)
   for i in 0..<count {
     let block = Int(a.list[i])
     let next = Int(a.list[i &+ 1 < count ? i &+ 1 : i])
@@ -133,7 +139,7 @@ func attendBlocks<P: Product>(_ product: P.Type, _ a: isa_attend, steps: Int, wi
     weighBlock(
       product, p: UnsafePointer(panel.p), values: packed.values + block &* valueBlock, width: width,
       capacitySteps: capacity / P.pack, steps: (keys &+ P.pack &- 1) / P.pack, o: panel.o,
-      next: packed.values + next &* valueBlock)
+      next: packed.values + next &* valueBlock, ahead: &ahead)
   }
 }
 
@@ -156,6 +162,7 @@ func attendTerms<P: Product>(_ product: P.Type, _ a: isa_terms) {
   let panel = a.panel
   let width = Int(a.means.width)
   let total = Int(a.count)
+  var nothing = Ahead(isa_attend(), calls: 0)
   var first = 0
   while first < total {
     let count = total &- first < 64 ? total &- first : 64
@@ -176,7 +183,7 @@ func attendTerms<P: Product>(_ product: P.Type, _ a: isa_terms) {
       let values = a.means.values + (first / 64) &* Int(a.means.value_block)
       weighBlock(
         product, p: UnsafePointer(panel.p), values: values, width: width, capacitySteps: 64 / P.pack,
-        steps: (count &+ P.pack &- 1) / P.pack, o: panel.o, next: a.next ?? values)
+        steps: (count &+ P.pack &- 1) / P.pack, o: panel.o, next: a.next ?? values, ahead: &nothing)
     }
     first &+= 64
   }

@@ -82,45 +82,11 @@ func multiply<P: Product>(
   }
 }
 
-/// Rows that are wanted soon, asked for a few at a time: many at once would fill the queue of misses and stall.
-struct RowsAhead {
-  var next: UnsafePointer<UnsafeRawPointer?>?
-  let end: UnsafePointer<UnsafeRawPointer?>?
-  let bytes: Int
-  let atOnce: Int
-
-  /// `portions` is how often `ask` will be called.
-  @inline(__always) init(_ a: isa_attend, portions: Int) {
-    next = a.ahead
-    end = a.ahead.map { $0 + Int(a.ahead_count) }
-    bytes = Int(a.ahead_bytes)
-    let share = (Int(a.ahead_count) &+ portions &- 1) / (portions > 0 ? portions : 1)
-    atOnce = share < 4 ? share : 4
-  }
-
-  @inline(__always) mutating func ask() {
-    guard var row = next, let end else { return }
-    var left = atOnce
-    while left > 0 && row < end {
-      if let start = row.pointee {
-        var b = 0
-        while b < bytes {
-          isa_prefetch(start + b)
-          b &+= 64
-        }
-      }
-      row += 1
-      left &-= 1
-    }
-    next = row
-  }
-}
-
 /// Sᵀ[keys][64] = K·Q for a multiple of 4 keys; the maxima over keys go to `maxima`.
 @inline(__always)
 func scoreBlock<P: Product>(
   _ product: P.Type, q: Floats, keys: Floats, keyStride: Int, steps: Int, count: Int, s: MutableFloats,
-  maxima: MutableFloats, next: Floats, ahead: inout RowsAhead
+  maxima: MutableFloats, next: Floats, ahead: inout Ahead
 ) {
   let low = splat(-.infinity)
   #if ISA_AVX512
@@ -188,7 +154,7 @@ func scoreBlock<P: Product>(
 @inline(__always)
 func weighBlock<P: Product>(
   _ product: P.Type, p: Floats, values: Floats, width: Int, capacitySteps: Int, steps: Int, o: MutableFloats,
-  next: Floats
+  next: Floats, ahead: inout Ahead
 ) {
   var h = 0
   while h < width {
@@ -198,6 +164,7 @@ func weighBlock<P: Product>(
         var q = 0
         while q < 64 {
           prefetch(next + (h &+ q) &* capacitySteps, 4 &* capacitySteps)
+          ahead.ask()
           var t = Tile4x4()
           t.run(product, values + h &* capacitySteps, 64, p + q, 1, 64, steps)
           t.write(o + q &* width + h, width, adding: true)

@@ -110,7 +110,7 @@ func gather<H: Half>(_ half: H.Type, _ a: isa_pack, _ pointers: UnsafeMutablePoi
   prefetch(rows[i], width)
 }
 /// Rows to look ahead.
-@inline(__always) var ahead: Int { 8 }
+@inline(__always) var ahead: Int { 16 }
 
 @inline(__always) func pointers(_ a: isa_pack) -> UnsafeMutablePointer<Floats> {
   UnsafeMutableRawPointer(a.scratch + 64 &* Int(a.width)).assumingMemoryBound(to: Floats.self)

@@ -58,79 +58,80 @@ extension AttentionCPU {
     guard let threads = run.begin(exact, runner) else { return result }
     var isSampled = Array(repeating: sample == nil, count: run.shape.queryBlocks)
     for i in sample ?? [] where isSampled.indices.contains(i) { isSampled[i] = true }
-    try run.withScratch(threads: threads, heads: run.shape.batch * run.shape.heads) { wave in
-      run.pack(wave, on: runner)
-      run.rank(wave, on: runner)
-      let exactPlans = run.plan(wave, exact.policies, nil, on: runner)
-      let plans = policies.map { run.plan(wave, $0, nil, on: runner) }
-      let entries = run.probe(wave, exactPlans, plans, isSampled, on: runner)
-      for (i, entry) in entries.enumerated() { result.entries[wave.lowerBound * policies.count + i] = entry }
+    let samples = Samples(count: count * run.shape.queryBlocks)
+    try run.withScratch(threads: threads) { waves in
+      // The exact plan comes first.
+      let passes = run.passes(waves, [exact.policies] + policies, nil) { wave in
+        run.probing(wave, policies.count, isSampled, samples)
+      } after: { _ in }
+      runner.run(passes, threads: threads)
+    }
+    for i in result.entries.indices {
+      result.entries[i] = run.entry(head: i / policies.count, samples.memory + i * run.shape.queryBlocks, isSampled)
     }
     return result
   }
 }
 
-extension AttentionRun {
-  /// One query block under one policy.
-  private struct Sample {
-    var sums: (error: Double, norm: Double) = (0, 0)
-    var executed = 0
+/// One query block under one policy.
+private struct Sample {
+  var sums: (error: Double, norm: Double) = (0, 0)
+  var executed = 0
+}
+
+/// [batch × heads × policies × query blocks], each written by one task.
+private final class Samples {
+  let memory: UnsafeMutablePointer<Sample>
+
+  init(count: Int) {
+    memory = .allocate(capacity: max(1, count))
+    memory.initialize(repeating: Sample(), count: count)
   }
 
-  /// [wave × policies].
-  fileprivate func probe(
-    _ wave: Range<Int>, _ exact: [HeadPlan], _ plans: [[HeadPlan]], _ isSampled: [Bool], on runner: some TaskRunner
-  ) -> [ProbeResult.Entry] {
-    let grid = plans.count
-    // Sampled blocks are the heavy ones.
-    var order: [(Int, Int)] = []
-    for sampled in [true, false] {
-      for index in 0..<wave.count {
-        for block in 0..<shape.queryBlocks where isSampled[block] == sampled { order.append((index, block)) }
+  deinit { memory.deallocate() }
+}
+
+extension AttentionRun {
+  fileprivate func probing(
+    _ wave: Wave, _ grid: Int, _ isSampled: [Bool], _ samples: Samples
+  ) -> Pass {
+    attending(wave, heavy: { isSampled[$1] }) { w, worker, next in
+      let plans = self.plans(of: w.head).list
+      var means = false
+      _ = self.attend(w, plans[0], worker, next: next, meansAreThere: &means) { panel, p in
+        self.writeOutput(w, panel, p, worker)
+        if isSampled[w.block] { self.writeRows(w, panel, p, worker, to: worker.exactRows) }
       }
-    }
-    var samples = Array(repeating: Sample(), count: wave.count * grid * shape.queryBlocks)
-    samples.withUnsafeMutableBufferPointer { samples in
-      let base = samples.baseAddress
-      runner.forEach(order.count, each: 20_000) { worker, i in
-        let (index, block) = order[i]
-        let worker = workers[worker]
-        let w = work(head: wave.lowerBound + index, block: block)
-        load(w, worker)
-        var means = false
-        _ = attend(w, exact[index], worker, meansAreThere: &means) { panel, p in
-          writeOutput(w, panel, p, worker)
-          if isSampled[block] { writeRows(w, panel, p, worker, to: worker.exactRows) }
+      guard isSampled[w.block] else { return }
+      for g in 0..<grid {
+        let to = samples.memory + (w.head * grid + g) * self.shape.queryBlocks + w.block
+        to.pointee.executed = self.attend(w, plans[g + 1], worker, meansAreThere: &means) { panel, p in
+          self.writeRows(w, panel, p, worker, to: worker.rows)
         }
-        guard isSampled[block], let base else { return }
-        for g in 0..<grid {
-          let to = base + (index * grid + g) * shape.queryBlocks + block
-          to.pointee.executed = attend(w, plans[g][index], worker, meansAreThere: &means) { panel, p in
-            writeRows(w, panel, p, worker, to: worker.rows)
-          }
-          var sums = [0.0, 0.0]
-          for r in 0..<w.size {
-            let offset = r * shape.valueSize
-            kernels.error(worker.rows + offset, worker.exactRows + offset, Int64(shape.valueSize), &sums)
-          }
-          to.pointee.sums = (sums[0], sums[1])
+        var sums = [0.0, 0.0]
+        for r in 0..<w.size {
+          let offset = r * self.shape.valueSize
+          self.kernels.error(worker.rows + offset, worker.exactRows + offset, Int64(self.shape.valueSize), &sums)
         }
+        to.pointee.sums = (sums[0], sums[1])
       }
     }
-    return (0..<wave.count * grid).map { i in
-      var entry = ProbeResult.Entry()
-      var executed = 0
-      var queries = 0
-      for block in 0..<shape.queryBlocks where isSampled[block] {
-        let s = samples[i * shape.queryBlocks + block]
-        entry.squaredError += s.sums.error
-        entry.squaredNorm += s.sums.norm
-        executed += s.executed
-        queries += queryBlocks.size(block)
-      }
-      let all = Double(queries) * Double(batch(of: wave.lowerBound + i / grid).keys.total)
-      entry.executedDensity = Double(executed) / max(1, all)
-      return entry
+  }
+
+  /// Sums the sampled query blocks of one policy on one head.
+  fileprivate func entry(head: Int, _ samples: UnsafePointer<Sample>, _ isSampled: [Bool]) -> ProbeResult.Entry {
+    var entry = ProbeResult.Entry()
+    var executed = 0
+    var queries = 0
+    for block in 0..<shape.queryBlocks where isSampled[block] {
+      let s = samples[block]
+      entry.squaredError += s.sums.error
+      entry.squaredNorm += s.sums.norm
+      executed += s.executed
+      queries += queryBlocks.size(block)
     }
+    let all = Double(queries) * Double(batch(of: head).keys.total)
+    entry.executedDensity = Double(executed) / max(1, all)
+    return entry
   }
 }

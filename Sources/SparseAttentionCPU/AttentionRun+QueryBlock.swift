@@ -7,32 +7,28 @@ extension AttentionRun {
     let head: Int
     let block: Int
     /// Rows of the block.
-    let start, size: Int
+    let size: Int
     var panels: Int { (size + 63) / 64 }
     func rows(_ panel: Int) -> Int { min(64, size - panel * 64) }
   }
 
   func work(head: Int, block: Int) -> Work {
-    Work(head: head, block: block, start: queryBlocks.starts[block], size: queryBlocks.size(block))
+    Work(head: head, block: block, size: queryBlocks.size(block))
   }
 
   /// Packs the block's queries.
   func load(_ w: Work, _ worker: WorkerSlot) {
-    queryBlocks.tokens.withUnsafeBufferPointer { tokens in
-      for p in 0..<w.panels {
-        var a = packing(queryRows(w.head), worker, width: shape.keyWidth, capacity: 64, brain: shape.brain)
-        a.rows.tokens = tokens.baseAddress.map { $0 + w.start + p * 64 }
-        a.rows.count = Int64(w.rows(p))
-        a.scale = shape.scale
-        a.packed = worker.queries + p * shape.words * 64
-        kernels.pack_queries(&a)
-      }
+    for p in 0..<w.panels {
+      var a = packing(queryRows(w, p), worker, width: shape.keyWidth, capacity: 64, brain: shape.brain)
+      a.scale = shape.scale
+      a.packed = worker.queries + p * shape.words * 64
+      kernels.pack_queries(&a)
     }
   }
 
   /// q·k̄ of every query and key block: for the gap and for the Taylor terms.
   func multiplyMeans(_ w: Work, _ worker: WorkerSlot) {
-    let keys = slots[slot(of: w.head)]
+    let keys = slot(of: w.head)
     for p in 0..<w.panels {
       var a = isa_scores()
       a.panel = UnsafePointer(worker.queries + p * shape.words * 64)
@@ -74,7 +70,7 @@ extension AttentionRun {
   }
 
   private func choose(_ w: Work, _ plan: HeadPlan, _ worker: WorkerSlot) {
-    let head = heads[w.head - first]
+    let head = table(of: w.head)
     guard plan.poolCount > 0 else {
       for j in 0..<shape.paddedK { worker.flags[j] = 0 }
       return
@@ -116,7 +112,7 @@ extension AttentionRun {
     a.queries.0 = Int64(w.rows(0))
     a.queries.1 = Int64(w.panels > 1 ? w.rows(1) : 0)
     a.panels = Int64(w.panels)
-    a.half_variance = UnsafePointer(heads[w.head - first].halfVariance + w.block * shape.paddedK)
+    a.half_variance = UnsafePointer(table(of: w.head).halfVariance + w.block * shape.paddedK)
     a.count = Int64(shape.keyBlocks)
     a.padded = Int64(shape.paddedK)
     a.scratch = worker.exponentials
@@ -132,7 +128,7 @@ extension AttentionRun {
     let source = plan.full[w.block] ? plan.fullTerms : plan.sparseTerms
     source.withUnsafeBufferPointer { source in
       if plan.policy.taylor == .second {
-        let half = heads[w.head - first].halfVariance + w.block * shape.paddedK
+        let half = table(of: w.head).halfVariance + w.block * shape.paddedK
         for j in 0..<shape.keyBlocks { worker.terms[j] = source[j] + half[j] * 1.4426950408889634 }
       } else {
         for j in 0..<shape.keyBlocks { worker.terms[j] = source[j] }
@@ -141,9 +137,10 @@ extension AttentionRun {
     for i in 0..<listed { worker.terms[Int(worker.list[i])] = -.infinity }
   }
 
-  /// Everything for one query block under one plan: list, attend, terms, rows out.
+  /// Everything for one query block under one plan: list, attend, terms, rows out. What this worker takes next comes
+  /// nearer meanwhile.
   func attend(
-    _ w: Work, _ plan: HeadPlan, _ worker: WorkerSlot, meansAreThere: inout Bool,
+    _ w: Work, _ plan: HeadPlan, _ worker: WorkerSlot, next: Work? = nil, meansAreThere: inout Bool,
     output: (_ panel: isa_panel, _ index: Int) -> Void
   ) -> Int {
     let terms = plan.full[w.block] ? plan.hasFullTerms : plan.hasSparseTerms
@@ -154,7 +151,7 @@ extension AttentionRun {
     }
     let listed = list(w, plan, worker)
     if terms { prepareTerms(w, plan, listed, worker) }
-    let slot = slots[slot(of: w.head)]
+    let slot = self.slot(of: w.head)
     let batch = batch(of: w.head)
     for p in 0..<w.panels {
       var panel = worker.panel
@@ -166,8 +163,6 @@ extension AttentionRun {
       a.list = UnsafePointer(worker.list)
       a.count = Int64(listed)
       a.ahead = UnsafePointer(worker.ahead)
-      a.ahead_count = Int64(askForOutput(w, p, worker))
-      a.ahead_bytes = Int64(shape.valueSize * problem.element.size)
       // Terms come first: meanwhile the first listed block comes nearer.
       if terms {
         var t = isa_terms()
@@ -182,20 +177,21 @@ extension AttentionRun {
         if listed > 0 { t.next = a.packed.keys + Int(worker.list[0]) * shape.keyBlockWords }
         kernels.terms(&t)
       }
-      queryBlocks.tokens.withUnsafeBufferPointer { queries in
-        batch.keys.tokens.withUnsafeBufferPointer { keys in
-          batch.keys.sizes.withUnsafeBufferPointer { sizes in
-            a.sizes = sizes.baseAddress
-            if let bias = problem.bias {
-              a.bias = self.bias(bias, w, worker)
-              a.bias.queries = queries.baseAddress.map { $0 + w.start + p * 64 }
-              a.bias.count = Int64(w.rows(p))
-              a.bias.keys = keys.baseAddress
-            }
-            kernels.attend(&a)
-          }
-        }
+      a.sizes = batch.keys.sizes.base
+      if let bias = problem.bias {
+        a.bias = self.bias(bias, w, worker)
+        a.bias.queries = queryTokens.tokens.base + w.block * shape.blockQ + p * 64
+        a.bias.count = Int64(w.rows(p))
+        a.bias.keys = batch.keys.tokens.base
       }
+      // Memory that is far apart and in no cache, asked for while products keep the core busy.
+      var ahead = 0
+      if let next, p == w.panels - 1 {
+        for p in 0..<next.panels { ask(queryRows(next, p), worker, &ahead) }
+      }
+      ask(outputRows(w, p), worker, &ahead)
+      a.ahead_count = Int64(ahead)
+      kernels.attend(&a)
       output(panel, p)
     }
     var keys = 0
@@ -215,34 +211,35 @@ extension AttentionRun {
     return a
   }
 
-  /// The rows that a panel ends in, which are far apart and in no cache: the kernel asks for them while products keep the
-  /// core busy.
-  private func askForOutput(_ w: Work, _ p: Int, _ worker: WorkerSlot) -> Int {
-    let to = outputRows(w.head)
-    guard let base = to.base else { return 0 }
-    let stride = Int(to.stride) * problem.element.size
-    queryBlocks.tokens.withUnsafeBufferPointer { tokens in
-      for i in 0..<w.rows(p) { worker.ahead[i] = base + Int(tokens[w.start + p * 64 + i]) * stride }
+  /// Adds the cache lines of a tensor's rows to what the worker wants soon, if there is room.
+  private func ask(_ rows: isa_rows, _ worker: WorkerSlot, _ ahead: inout Int) {
+    guard let base = rows.base, let tokens = rows.tokens else { return }
+    let stride = Int(rows.stride) * problem.element.size
+    let lines = (Int(rows.size) * problem.element.size + 63) / 64
+    guard ahead + Int(rows.count) * lines <= WorkerSlot.mostAhead else { return }
+    var to = worker.ahead + ahead
+    for i in 0..<Int(rows.count) {
+      let start = base + Int(tokens[i]) &* stride
+      for k in 0..<lines { to[k] = start + k &* 64 }
+      to += lines
     }
-    return w.rows(p)
+    ahead += Int(rows.count) * lines
   }
 
   /// Writes a panel's rows to the output tensor.
   func writeOutput(_ w: Work, _ panel: isa_panel, _ p: Int, _ worker: WorkerSlot) {
-    let to = outputRows(w.head)
+    let to = outputRows(w, p)
     var a = isa_finish()
     a.panel = panel
     a.width = Int64(shape.valueWidth)
     a.base = UnsafeMutableRawPointer(mutating: to.base)
     a.stride = to.stride
-    a.count = Int64(w.rows(p))
+    a.count = to.count
     a.size = to.size
     a.element = to.element
     a.scratch = worker.tile
-    queryBlocks.tokens.withUnsafeBufferPointer { tokens in
-      a.tokens = tokens.baseAddress.map { $0 + w.start + p * 64 }
-      kernels.finish(&a)
-    }
+    a.tokens = to.tokens
+    kernels.finish(&a)
   }
 
   /// Writes a panel's rows as float32, packed.

@@ -3,17 +3,15 @@ import SparseAttention
 
 extension AttentionRun {
   /// Coarse attention with sharpness, and the variances: everything that looks at all pairs of blocks.
-  func rank(_ wave: Range<Int>, on runner: some TaskRunner) {
-    guard needs.coarse else { return }
+  func ranking(_ wave: Wave) -> Pass {
+    guard needs.coarse else { return .empty }
     let strip = 16
     let strips = (shape.queryBlocks + strip - 1) / strip
     let groups = shape.paddedQ / 64
     let batchesOfKeys = (shape.keyBlocks + 15) / 16
-    let varying = wave.filter { gapHeads[$0 % shape.heads] }
+    let varying = wave.heads.filter { gapHeads[$0 % shape.heads] }
     let varianceTasks = varying.count * groups * batchesOfKeys
-    // 64 queries by 16 blocks of keys, or 16 queries by all blocks: at least so long.
-    let each = varianceTasks > 0 ? 8_000 : strip * shape.paddedK
-    runner.forEach(varianceTasks + wave.count * strips, each: each) { worker, i in
+    return Pass(count: varianceTasks + wave.heads.count * strips) { [self] worker, i, _ in
       if i < varianceTasks {
         let head = varying[i / (groups * batchesOfKeys)]
         let rest = i % (groups * batchesOfKeys)
@@ -21,34 +19,32 @@ extension AttentionRun {
       } else {
         let j = i - varianceTasks
         coarseRows(
-          head: wave.lowerBound + j / strips, from: j % strips * strip,
+          head: wave.heads.lowerBound + j / strips, from: j % strips * strip,
           to: min((j % strips + 1) * strip, shape.queryBlocks), workers[worker])
       }
     }
   }
 
   private func variances(head: Int, group: Int, keys: Int, _ worker: WorkerSlot) {
-    let to = heads[head - first]
+    let to = table(of: head)
     let count = min(64, shape.queryBlocks - group * 64)
-    batch(of: head).keys.sizes.withUnsafeBufferPointer { sizes in
-      var a = isa_variance()
-      a.panel = UnsafePointer(to.queryPanels + group * 64 * shape.words)
-      a.packed = packed(slots[slot(of: head)])
-      a.sizes = sizes.baseAddress
-      a.first = Int64(keys * 16)
-      a.count = Int64(min(16, shape.keyBlocks - keys * 16))
-      a.columns = Int64((count + 15) & ~15)
-      a.out = to.halfVariance + group * 64 * shape.paddedK
-      a.out_stride = Int64(shape.paddedK)
-      a.s = worker.square
-      a.tile = worker.tile
-      kernels.variance(&a)
-    }
+    var a = isa_variance()
+    a.panel = UnsafePointer(to.queryPanels + group * 64 * shape.words)
+    a.packed = packed(slot(of: head))
+    a.sizes = batch(of: head).keys.sizes.base
+    a.first = Int64(keys * 16)
+    a.count = Int64(min(16, shape.keyBlocks - keys * 16))
+    a.columns = Int64((count + 15) & ~15)
+    a.out = to.halfVariance + group * 64 * shape.paddedK
+    a.out_stride = Int64(shape.paddedK)
+    a.s = worker.square
+    a.tile = worker.tile
+    kernels.variance(&a)
   }
 
   private func coarseRows(head: Int, from: Int, to end: Int, _ worker: WorkerSlot) {
-    let to = heads[head - first]
-    let keys = slots[slot(of: head)]
+    let to = table(of: head)
+    let keys = slot(of: head)
     let batch = batch(of: head)
     for c in 0..<shape.meanChunks {
       var a = isa_scores()

@@ -12,16 +12,17 @@ final class AttentionRun {
   let kernels: isa_kernels
   let needs: Needs
   let queryBlocks, keyBlocks: BlockLayout
+  let queryTokens: BlockTokens
   let batches: [BatchPlan]
   /// For each head, whether its policy needs the tables.
-  let gapHeads, secondHeads: [Bool]
+  let gapHeads: [Bool]
 
-  /// The wave.
-  var first = 0
+
+  /// The wave, with the tables of its heads and its key heads.
+  var wave = Wave(batch: 0, keyHeads: 0..<0, heads: 0..<0, isFirst: true)
   var heads: [HeadSlot] = []
+  var plans: [HeadPlans] = []
   var slots: [KeySlot] = []
-  /// Which (batch, key head) stands in a slot; −1: none.
-  var slotOwners: [Int] = []
   var workers: [WorkerSlot] = []
 
   init(
@@ -46,42 +47,32 @@ final class AttentionRun {
     keyBlocks = try BlockLayout(
       side: "key", segments: problem.keySegments, total: problem.keys, size: problem.blockK, tile: problem.tile,
       plain: plain)
+    queryTokens = BlockTokens(queryBlocks, blockSize: problem.blockQ, mask: nil)
     shape = Shape(
       problem, queryBlocks: queryBlocks.count, keyBlocks: keyBlocks.count,
       brain: problem.compute == .bfloat16 && row.bfloat16)
     let masks = problem.keyMask == nil || problem.keyMaskBatchStride == 0 ? min(1, problem.batch) : problem.batch
     var batches: [BatchPlan] = []
     for b in 0..<masks {
-      let keys = BatchKeys(
+      let keys = BlockTokens(
         keyBlocks, blockSize: problem.blockK, mask: problem.keyMask.map { $0 + b * problem.keyMaskBatchStride })
       batches.append(BatchPlan(shape, keyBlocks, keys))
     }
     self.batches = batches
     let all = [problem.policies] + probing
     gapHeads = (0..<problem.heads).map { h in all.contains { needsVariance($0[h]) } }
-    secondHeads = (0..<problem.heads).map { h in all.contains { !$0[h].exact } }
   }
 
   func batch(of head: Int) -> BatchPlan { batches[batches.count == 1 ? 0 : head / shape.heads] }
-  func keyHead(of head: Int) -> Int { head / shape.heads * shape.kvHeads + head % shape.heads / shape.group }
-  func slot(of head: Int) -> Int { slotOwners.firstIndex(of: keyHead(of: head)) ?? 0 }
+  func slot(of head: Int) -> KeySlot { slots[head % shape.heads / shape.group - wave.keyHeads.lowerBound] }
+  func table(of head: Int) -> HeadSlot { heads[head - wave.heads.lowerBound] }
+  func plans(of head: Int) -> HeadPlans { plans[head - wave.heads.lowerBound] }
 
-  /// Heads that are worked on at once: enough tasks for every thread to end at about the same time, and enough work
-  /// that waking the threads for each pass, some 20 µs of a block pair's 0.5, does not show.
-  func waveSize(threads: Int, heads: Int) -> Int {
-    guard threads > 1 else { return 1 }
-    func headsFor(_ wanted: Int, each: Int) -> Int { (wanted + each - 1) / max(1, each) }
-    let enough = max(
-      headsFor(16 * threads, each: shape.queryBlocks),
-      headsFor(8192 * threads, each: shape.queryBlocks * shape.keyBlocks))
-    return max(1, min(heads, enough))
-  }
-
-  /// Cuts the scratch for waves of so many heads.
-  func carve(_ carver: inout Carver, wave: Int, threads: Int) {
-    slots = (0..<min(wave, shape.batch * shape.kvHeads)).map { _ in KeySlot(shape, &carver) }
-    slotOwners = Array(repeating: -1, count: slots.count)
-    heads = (0..<wave).map { _ in HeadSlot(shape, needs: needs, &carver) }
+  /// Cuts the scratch for waves of so many key heads and heads.
+  func carve(_ carver: inout Carver, keyHeads: Int, heads count: Int, threads: Int) {
+    slots = (0..<keyHeads).map { _ in KeySlot(shape, &carver) }
+    heads = (0..<count).map { _ in HeadSlot(shape, needs: needs, &carver) }
+    plans = (0..<count).map { _ in HeadPlans() }
     workers = (0..<threads).map { _ in WorkerSlot(shape, needs: needs, &carver) }
   }
 
@@ -97,14 +88,15 @@ final class AttentionRun {
     return r
   }
 
-  func queryRows(_ head: Int) -> isa_rows {
-    rows(
-      problem.query, problem.element, batch: head / shape.heads, head: head % shape.heads, size: shape.headSize)
-  }
+  /// A panel's rows of the queries, and of the output.
+  func queryRows(_ w: Work, _ panel: Int) -> isa_rows { panelRows(problem.query, w, panel, size: shape.headSize) }
+  func outputRows(_ w: Work, _ panel: Int) -> isa_rows { panelRows(problem.output, w, panel, size: shape.valueSize) }
 
-  func outputRows(_ head: Int) -> isa_rows {
-    rows(
-      problem.output, problem.element, batch: head / shape.heads, head: head % shape.heads, size: shape.valueSize)
+  private func panelRows(_ view: TensorView, _ w: Work, _ panel: Int, size: Int) -> isa_rows {
+    var r = rows(view, problem.element, batch: w.head / shape.heads, head: w.head % shape.heads, size: size)
+    r.tokens = queryTokens.tokens.base + w.block * shape.blockQ + panel * 64
+    r.count = Int64(w.rows(panel))
+    return r
   }
 
   func packing(_ rows: isa_rows, _ worker: WorkerSlot, width: Int, capacity: Int, brain: Bool) -> isa_pack {
@@ -117,6 +109,15 @@ final class AttentionRun {
     a.scratch = worker.packing
     return a
   }
+}
+
+/// Heads that are worked on at once: some key heads of a batch entry, and (batch, head)s that read them.
+struct Wave {
+  let batch: Int
+  let keyHeads: Range<Int>
+  let heads: Range<Int>
+  /// Others before it have not packed the same keys.
+  let isFirst: Bool
 }
 
 extension ElementType {

@@ -4,7 +4,7 @@ import SparseAttention
 
 /// What is the same for all heads of a batch entry.
 struct BatchPlan {
-  let keys: BatchKeys
+  let keys: BlockTokens
   /// [paddedK]: log2 of a block's keys, −∞ where it has none and in the padding.
   var logSizes: [Float]
   /// [paddedK]: 0 for the blocks that sharpness looks at, −∞ elsewhere.
@@ -12,7 +12,7 @@ struct BatchPlan {
   /// How many blocks make a query block's sharpness.
   var sharpest: Int
 
-  init(_ shape: Shape, _ blocks: BlockLayout, _ keys: BatchKeys) {
+  init(_ shape: Shape, _ blocks: BlockLayout, _ keys: BlockTokens) {
     self.keys = keys
     let n = blocks.count
     logSizes = Array(repeating: -.infinity, count: shape.paddedK)
@@ -35,6 +35,11 @@ struct BatchPlan {
 /// log2 of a block's keys.
 private func log2Size(_ n: Int32) -> Float { logs[Int(min(max(n, 0), 64))] }
 private let logs: [Float] = (0...64).map { $0 == 0 ? -.infinity : Float(log2(Double($0))) }
+
+/// The plans of one (batch, head), one for each policy: written by one task, read by later passes.
+final class HeadPlans {
+  var list: [HeadPlan] = []
+}
 
 /// What one policy decides for a whole (batch, head), before its query blocks are looked at one by one.
 struct HeadPlan {

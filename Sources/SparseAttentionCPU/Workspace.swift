@@ -58,14 +58,18 @@ struct WorkerSlot {
   let flags, list: UnsafeMutablePointer<Int32>
   /// [blockQ][valueWidth] for the probe: exact and approximate rows.
   let exactRows, rows: UnsafeMutablePointer<Float>
-  /// [64]: rows of the output.
+  /// [mostAhead]: cache lines that are wanted when a panel is done.
   let ahead: UnsafeMutablePointer<UnsafeRawPointer?>
+  static let mostAhead = 4096
 
   init(_ s: Shape, needs: Needs, _ c: inout Carver) {
-    queries = c.floats(s.panels * s.words * 64)
+    // Five lines between them: what a kernel reads and writes in turn must not agree in the address's lowest 12 bits,
+    // by which a load is taken to wait for a store.
+    let apart = 80
+    queries = c.floats(s.panels * s.words * 64 + apart)
     panel = isa_panel(
-      q: queries, s: c.floats(64 * 64), p: c.floats(64 * 64), o: c.floats(64 * s.valueWidth), m: c.floats(64),
-      l: c.floats(64), x: c.floats(64))
+      q: queries, s: c.floats(64 * 64 + apart), p: c.floats(64 * 64 + apart), o: c.floats(64 * s.valueWidth + apart),
+      m: c.floats(64), l: c.floats(64), x: c.floats(64))
     let means = needs.coarse ? s.paddedK : 0
     meanScores = c.floats(s.panels * means * 64)
     exponentials = c.floats(needs.variance ? means * 64 + s.paddedK + 128 : 0)
@@ -80,7 +84,7 @@ struct WorkerSlot {
     list = c.take(max(s.paddedK, s.paddedQ), of: Int32.self)
     exactRows = c.floats(needs.probe ? s.blockQ * s.valueWidth : 0)
     rows = c.floats(needs.probe ? s.blockQ * s.valueWidth : 0)
-    ahead = c.take(64, of: UnsafeRawPointer?.self)
+    ahead = c.take(Self.mostAhead, of: UnsafeRawPointer?.self)
   }
 }
 

@@ -202,6 +202,8 @@ final class Problem: @unchecked Sendable {
     }
   }
 
+  func run(on runner: some TaskRunner) throws -> Result { try with { try AttentionCPU.run($0, on: runner) } }
+
   func select(_ b: Int, _ h: Int, _ kernel: KernelRow? = nil) throws -> Selection {
     var s: Selection?
     _ = try with { s = try AttentionCPU.select($0, batch: b, head: h, kernel: kernel) }

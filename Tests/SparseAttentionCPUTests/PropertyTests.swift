@@ -59,6 +59,13 @@ import Testing
     }
   }
 
+  /// Where only one thread ever wakes, it does all the work and waits for nobody.
+  @Test func threadsThatComeLateHoldNobodyUp() throws {
+    let p = problem([.exact, .paper, Policy(rank: .gap)])
+    let expected = try p.run().output
+    #expect(try p.run(on: OneAfterAnother(threads: 3)).output == expected)
+  }
+
   @Test func concurrentCallsKeepApart() async throws {
     let p = problem([.exact, .paper, Policy(rank: .gap)])
     let expected = try p.run().output
@@ -165,5 +172,15 @@ import Testing
         #expect(abs(entry.executedDensity - Double(executed) / Double(all)) < 1e-12)
       }
     }
+  }
+}
+
+/// A pool that says it has several threads, and runs its tasks one after another, the last first.
+private struct OneAfterAnother: TaskRunner {
+  var threads: Int
+  func run(
+    _ count: Int, _ body: @convention(c) (UnsafeMutableRawPointer?, Int) -> Void, _ context: UnsafeMutableRawPointer?
+  ) {
+    for i in (0..<count).reversed() { body(context, i) }
   }
 }

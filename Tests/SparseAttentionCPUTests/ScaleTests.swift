@@ -50,13 +50,13 @@ private final class Reach {
     #expect(outputs[0].contains { $0 != 0 })
   }
 
-  /// More blocks than any table's padding, ragged at the end, with several waves of heads.
+  /// More blocks than any table's padding, ragged at the end, with several waves of heads, two for the same keys.
   @Test func thousandsOfTokens() throws {
     let p = Problem()
-    (p.heads, p.kvHeads, p.headSize, p.valueSize) = (2, 2, 16, 16)
+    (p.heads, p.kvHeads, p.headSize, p.valueSize) = (4, 2, 16, 16)
     p.querySegments = [Segment(.target, length: 4_200), Segment(.context, length: 500)]
     p.keySegments = p.querySegments
-    p.policies = [Policy(select: .threshold(0.004), rank: .gap), Policy(select: .coverage(0.3))]
+    p.policies = [Policy(select: .threshold(0.004), rank: .gap), Policy(select: .coverage(0.3)), .paper, .exact]
     p.blockK = 32
     p.fill(8)
     let result = try p.run(threads: 2)

@@ -15,8 +15,15 @@ enum {
 /// What this CPU and its operating system offer.
 uint32_t isa_cpu_features(void);
 
-/// Adds one to a counter that several threads share; its value before.
+/// Adds one to a counter that several threads share; its value before. It orders nothing.
 int64_t isa_next(int64_t *counter);
+
+/// Adds one likewise; its value after. Who reads the last value sees what all had written before theirs.
+int64_t isa_ended(int64_t *counter);
+
+/// Sets a number that others wait for, after all that was written before; waits until it is that large.
+void isa_publish(int64_t *number, int64_t value);
+void isa_await(const int64_t *number, int64_t value);
 
 /// Queries in a panel: the kernels' unit of work, whatever the block.
 enum { ISA_PANEL = 64 };
@@ -83,8 +90,8 @@ typedef struct isa_attend {
   int64_t count;
   const int32_t *sizes;             // keys of each block
   isa_bias bias;
-  const void *const *ahead;         // rows that are wanted soon: asked for a few at a time between products
-  int64_t ahead_count, ahead_bytes; // how many; bytes of each
+  const void *const *ahead;         // cache lines that are wanted when the panel is done
+  int64_t ahead_count;
 } isa_attend;
 
 /// One panel against block means: scores are there already.
