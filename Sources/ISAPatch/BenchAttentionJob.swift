@@ -58,7 +58,7 @@ public struct BenchAttentionJob: Sendable {
       var report = BenchReport(machine: Machine.current.description, rows: [])
       for tokens in tokens {
         let inputs = try BenchInputs.gaussian(tokens: tokens, width: heads * headSize)
-        for threads in threads { try measure(tokens, threads, inputs, into: &report, progress) }
+        try measure(tokens, inputs, into: &report, progress)
       }
       return report
     } catch {
@@ -66,52 +66,74 @@ public struct BenchAttentionJob: Sendable {
     }
   }
 
+  /// One case by one number of threads.
+  private struct Own {
+    let item: BenchCase
+    let compute: ComputeType
+    let density: Double
+    let contender: BenchContender
+  }
+
+  /// Everything of one length in turn, the numbers of threads too: what else goes on in the machine falls on all alike.
   private func measure(
-    _ tokens: Int, _ threads: Int, _ inputs: [String: OnnxRuntime.Tensor], into report: inout BenchReport,
-    _ progress: ProgressReporter
+    _ tokens: Int, _ inputs: [String: OnnxRuntime.Tensor], into report: inout BenchReport, _ progress: ProgressReporter
   ) throws {
     let graph = BenchGraph(tokens: tokens, heads: heads, headSize: headSize)
-    let scores = 4 * heads * tokens * tokens
+    let wanted = wantedPeers(tokens, &report)
     var peers: [(BenchPeer, BenchContender)] = []
-    for peer in self.peers {
-      if peer.keepsScores, scores > Self.scoreLimit {
-        report.notes.append(
-          "\(peer.rawValue) is left out at \(NumberFormat.grouped(tokens)) tokens: its scores take "
-            + "\(NumberFormat.bytes(scores)).")
-        continue
-      }
-      peers.append((peer, try BenchContender(graph.peer(peer), threads: threads, inputs)))
+    var ours: [Own] = []
+    for threads in threads {
+      for peer in wanted { peers.append((peer, try BenchContender(graph.peer(peer), threads: threads, inputs))) }
     }
-    var ours: [(BenchCase, ComputeType, BenchContender, density: Double)] = []
     for compute in computes {
       for item in cases {
         let timed = try graph.operatorModel(item.policy, compute: compute, statistics: false)
         let counted = try graph.operatorModel(item.policy, compute: compute, statistics: true)
-        ours.append(
-          (item, compute, try BenchContender(timed, threads: threads, inputs), try BenchContender.density(counted, inputs)))
+        let density = try BenchContender.density(counted, inputs)
+        for threads in threads {
+          let contender = try BenchContender(timed, threads: threads, inputs)
+          ours.append(Own(item: item, compute: compute, density: density, contender: contender))
+        }
       }
     }
-    progress.begin(
-      "\(NumberFormat.grouped(tokens)) tokens, \(threads) thread\(threads == 1 ? "" : "s")", total: repeats)
+    // Those of as many threads beside each other, as in a model: a core that slept takes long to wake.
+    let all = peers.map(\.1) + ours.map(\.contender)
+    let contenders = threads.flatMap { threads in all.filter { $0.threads == threads } }
+    progress.begin("\(NumberFormat.grouped(tokens)) tokens", total: repeats)
     var peaks: [ComputeType: Double] = [:]
-    for _ in 0..<repeats {
+    for turn in 0..<repeats {
       for compute in computes {
         let peak = try AttentionCPU.peak(compute == .bfloat16 ? .bfloat16 : .float32)
         peaks[compute] = max(peaks[compute] ?? 0, peak)
       }
-      for (_, contender) in peers { try contender.time(inputs) }
-      for (_, _, contender, _) in ours { try contender.time(inputs) }
+      // To and fro, since who comes after whom finds more or less of the inputs in the caches.
+      for contender in turn % 2 == 0 ? contenders : contenders.reversed() { try contender.time(inputs) }
       progress.advance()
     }
     progress.finish()
-    for (peer, other) in peers {
-      for (item, compute, own, density) in ours {
-        report.rows.append(
-          BenchReport.Row(
-            name: item.name, tokens: tokens, heads: heads, headSize: headSize, threads: threads, compute: compute,
-            executedDensity: density, median: median(own.seconds), best: own.best, peer: peer,
-            peerMedian: median(other.seconds), peerBest: other.best, peak: peaks[compute] ?? 0))
+    for threads in threads {
+      for (peer, other) in peers where other.threads == threads {
+        for own in ours where own.contender.threads == threads {
+          report.rows.append(
+            BenchReport.Row(
+              name: own.item.name, tokens: tokens, heads: heads, headSize: headSize, threads: threads,
+              compute: own.compute, executedDensity: own.density, median: median(own.contender.seconds),
+              best: own.contender.best, peer: peer, peerMedian: median(other.seconds), peerBest: other.best,
+              peak: peaks[own.compute] ?? 0))
+        }
       }
+    }
+  }
+
+  /// Those that fit into memory; the others are noted.
+  private func wantedPeers(_ tokens: Int, _ report: inout BenchReport) -> [BenchPeer] {
+    let scores = 4 * heads * tokens * tokens
+    return peers.filter { peer in
+      guard peer.keepsScores, scores > Self.scoreLimit else { return true }
+      report.notes.append(
+        "\(peer.rawValue) is left out at \(NumberFormat.grouped(tokens)) tokens: its scores take "
+          + "\(NumberFormat.bytes(scores)).")
+      return false
     }
   }
 }
