@@ -113,6 +113,15 @@ int32_t connx_edit_rename(
   });
 }
 
+int32_t connx_edit_name(connx_edit *edit, connx_list list, int32_t node, connx_bytes name) noexcept {
+  return guarded([&] {
+    onnx::NodeProto *owner = own(edit, nodes_of(list), node);
+    if (!owner) return false;
+    owner->set_name(text(name));
+    return true;
+  });
+}
+
 int32_t connx_edit_set_nodes(connx_list list, const connx_node *const *nodes, int32_t count) noexcept {
   return guarded([&] {
     replace(nodes_of(list), nodes, count);

@@ -5,8 +5,8 @@ import OnnxRuntime
 import SparseAttention
 import VideoPipeline
 
-  /// A model, and the one step that it repeats.
-  struct BenchModelSubject {
+/// A model, and the one step that it repeats.
+struct BenchModelSubject {
   let path: String
   /// In words.
   let size: String
@@ -33,7 +33,9 @@ import VideoPipeline
 
   /// The first step of the adapter's sampler, on a made-up clip.
   init(_ path: String, _ options: SamplingOptions, profilePrefix: String) throws {
-    let model = try EditingModel(path: path, loading: .init(options, spinning: false, profilePrefix: profilePrefix))
+    let model = try EditingModel(
+      path: path, bytes: Self.named(Model.load(path: path)),
+      loading: .init(options, spinning: false, profilePrefix: profilePrefix))
     let point = try RunJob.point(options.quality, of: model)
     let adapter = model.match.adapter
     let frames = options.frames ?? adapter.defaults.frames
@@ -60,7 +62,8 @@ import VideoPipeline
   init(_ path: String, inputs: String, _ options: SamplingOptions, profilePrefix: String) throws {
     let arrays = try Npz.read(inputs)
     let session = try PlainSession(
-      path: path, threads: options.threads ?? 0, spinning: false, profilePrefix: profilePrefix
+      path: path, bytes: Self.named(Model.load(path: path)), threads: options.threads ?? 0, spinning: false,
+      profilePrefix: profilePrefix
     ).session
     try self.init(
       path, size: inputs, step: { _ = try session.run(arrays) },
@@ -99,17 +102,29 @@ import VideoPipeline
   }
 
   private static func allNodes(_ model: Model) -> Set<String> {
-    var names: Set<String> = []
-    func walk(_ nodes: [Node]) {
+    var labels: Set<String> = []
+    forEachNode(model) { node, _ in labels.insert(node.label) }
+    return labels
+  }
+
+  /// The model with a name for every node, without which ONNX Runtime's profile could not tell them; nil where all have one.
+  static func named(_ model: Model) throws -> [UInt8]? {
+    var delta = ModelDelta()
+    forEachNode(model) { node, location in
+      if node.name.isEmpty { delta[location].renamedNodes[node.index] = node.label }
+    }
+    return delta.isEmpty ? nil : try delta.applied(to: model)
+  }
+
+  private static func forEachNode(_ model: Model, _ body: (Node, GraphLocation) -> Void) {
+    func walk(_ nodes: [Node], _ location: GraphLocation) {
       for node in nodes {
-        names.insert(node.name)
-        for graph in node.subgraphs { walk(graph.nodes) }
+        body(node, location)
+        for graph in node.subgraphs { walk(graph.nodes, graph.location) }
       }
     }
-    walk(model.graph.nodes)
-    for function in model.functions { walk(function.nodes) }
-    names.remove("")
-    return names
+    walk(model.graph.nodes, .main)
+    for function in model.functions { walk(function.nodes, function.location) }
   }
 
   /// Ends profiling and splits the runs' time.

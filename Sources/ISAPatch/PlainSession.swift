@@ -1,4 +1,5 @@
 import AttentionPatterns
+import Foundation
 import ONNXGraph
 import OnnxRuntime
 
@@ -6,14 +7,18 @@ import OnnxRuntime
 struct PlainSession {
   let session: Session
 
-  init(path: String, threads: Int, spinning: Bool = true, profilePrefix: String? = nil) throws(ToolError) {
+  /// - Parameter bytes: the model where it is not the file at `path`, which then names the folder of external data.
+  init(
+    path: String, bytes: [UInt8]? = nil, threads: Int, spinning: Bool = true, profilePrefix: String? = nil
+  ) throws(ToolError) {
     do {
       let model = try Model.load(path: path)
       var options = Session.Options(threads: threads)
       options.spinning = spinning
       options.profilePrefix = profilePrefix
       if model.opsets[RewriteNames.domain] != nil { options.opLibraries = [try OpLibrary.find(besideModel: path)] }
-      session = try Session(Library.load(), model: .path(path), options: options)
+      if bytes != nil { options.externalDataFolder = URL(fileURLWithPath: path).deletingLastPathComponent().path }
+      session = try Session(Library.load(), model: bytes.map { .bytes($0) } ?? .path(path), options: options)
     } catch {
       throw ToolError(error, model: path)
     }

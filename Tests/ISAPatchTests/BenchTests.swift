@@ -1,7 +1,11 @@
 import Foundation
 import ISAPatch
+import OnnxRuntime
+import Reporting
 import SparseAttention
+import TestSupport
 import Testing
+import VideoPipeline
 
 @Suite struct BenchTests {
   private static let row = BenchReport.Row(
@@ -83,5 +87,26 @@ import Testing
     #expect(!BenchProfile.belongs("/attn/MatMul_1", to: wanted, of: all))
     #expect(!BenchProfile.belongs("/attn/MatMul_1_FusedMatMulAndScale", to: wanted, of: all))
     #expect(!BenchProfile.belongs("/mlp/MatMul", to: wanted, of: all))
+  }
+
+  /// ONNX Runtime's profile calls such nodes by numbers of its own.
+  @Test func nodesWithoutNamesAreToldApart() throws {
+    let folder = try Folder()
+    var m = TinyModel(opset: 17)
+    m.input("x", 1, [1, 2, 256, 16])
+    m.node("Transpose", ["x"], ["k"], ["perm": .ints([0, 1, 3, 2])])
+    m.node("MatMul", ["x", "k"], ["scores"])
+    m.node("Softmax", ["scores"], ["weights"], ["axis": .int(-1)])
+    m.node("MatMul", ["weights", "x"], ["mixed"])
+    m.node("Erf", ["mixed"], ["y"])
+    m.output("y", 1)
+    let model = try folder.write("m.onnx", m.bytes)
+    let x = try OnnxRuntime.Tensor(AttentionModel.noise(2 * 256 * 16, seed: 1), shape: [1, 2, 256, 16])
+    let inputs = try folder.write("x.npz", Npz.encode([("x", x)]))
+    let report = try BenchModelJob(model: model, inputs: inputs, repeats: 1).run(progress: .standardError(quiet: true))
+    let split = try #require(report.models.first)
+    #expect(split.sites == 1)
+    #expect(split.attention > 0)
+    #expect(split.rest.map { $0.type } == ["Erf"])
   }
 }

@@ -45,6 +45,17 @@ import Testing
     #expect(try delta.applied(to: model) == Fixtures.bytes(name))
   }
 
+  @Test func nodesGetOtherNames() throws {
+    let model = try Fixtures.model("external")
+    var delta = ModelDelta()
+    delta[.main].renamedNodes = [1: "second"]
+    let edited = try Model.load(bytes: try delta.applied(to: model), path: model.path)
+    #expect(edited.graph.nodes.map(\.name) == model.graph.nodes.enumerated().map { $0 == 1 ? "second" : $1.name })
+    #expect(edited.graph.nodes.map(\.outputs) == model.graph.nodes.map(\.outputs))
+    delta[.main].renamedNodes = [99: "nobody"]
+    #expect(throws: ModelError.self) { try delta.applied(to: model) }
+  }
+
   @Test func nodesAreRemovedAndInserted() throws {
     let model = try Fixtures.model("external")
     var change = GraphDelta()

@@ -192,6 +192,8 @@ const connx_node *_Nonnull connx_list_node(connx_list list, int32_t index) CONNX
 int32_t connx_edit_rename(
     connx_edit *_Nonnull edit, connx_list list, int32_t node, int32_t is_output, int32_t index,
     connx_bytes name) CONNX_NOEXCEPT;
+/// 0 where it worked. Names a node, by its position before the list was set.
+int32_t connx_edit_name(connx_edit *_Nonnull edit, connx_list list, int32_t node, connx_bytes name) CONNX_NOEXCEPT;
 
 // The lists below are replaced as a whole, by messages of the model or of the edit. 0 where it worked.
 int32_t connx_edit_set_nodes(

@@ -29,6 +29,9 @@ public struct GraphDelta: Sendable {
   /// Other names for outputs of nodes that stay.
   public var renamedOutputs: [Port: String] = [:]
 
+  /// Other names for nodes that stay.
+  public var renamedNodes: [Int: String] = [:]
+
   public var removedInitializers: Set<String> = []
   public var addedInitializers: [Tensor] = []
   public var removedInputs: Set<String> = []
@@ -61,7 +64,7 @@ public struct GraphDelta: Sendable {
 
   public var isEmpty: Bool {
     removedNodes.isEmpty && insertedNodes.isEmpty && renamedInputs.isEmpty && renamedOutputs.isEmpty
-      && removedInitializers.isEmpty && addedInitializers.isEmpty && removedInputs.isEmpty && addedInputs.isEmpty
+      && renamedNodes.isEmpty && removedInitializers.isEmpty && addedInitializers.isEmpty && removedInputs.isEmpty && addedInputs.isEmpty
       && removedOutputs.isEmpty && addedOutputs.isEmpty && removedValueInfo.isEmpty && addedValueInfo.isEmpty
   }
 }

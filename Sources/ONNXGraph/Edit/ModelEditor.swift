@@ -71,6 +71,11 @@ struct ModelEditor {
   }
 
   private func rename(_ list: connx_list, _ location: GraphLocation, _ change: GraphDelta) throws(ModelError) {
+    for (node, name) in change.renamedNodes where !change.removedNodes.contains(node) {
+      guard name.withBytes({ connx_edit_name(edit, list, Int32(clamping: node), $0) }) == 0 else {
+        throw .invalidEdit(reason: "there is no node \(node) to name at \(location)")
+      }
+    }
     for (ports, isOutput) in [(change.renamedInputs, Int32(0)), (change.renamedOutputs, 1)] {
       for (port, name) in ports where !change.removedNodes.contains(port.node) {
         let code = name.withBytes {
