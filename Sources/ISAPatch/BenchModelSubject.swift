@@ -107,7 +107,8 @@ struct BenchModelSubject {
     return labels
   }
 
-  /// The model with a name for every node, without which ONNX Runtime's profile could not tell them; nil where all have one.
+  /// The model with a name for every node, without which ONNX Runtime's profile could not tell them; nil where all have
+  /// one.
   static func named(_ model: Model) throws -> [UInt8]? {
     var delta = ModelDelta()
     forEachNode(model) { node, location in

@@ -14,7 +14,8 @@ extension AttentionRun {
       return nil
     }
     // Where all of it is done before a thread could wake: some 50 µs, at 100 multiplications a nanosecond.
-    let products = Double(heads) * Double(shape.queries) * Double(shape.keys) * Double(shape.keyWidth + shape.valueWidth)
+    let pairs = Double(heads) * Double(shape.queries) * Double(shape.keys)
+    let products = pairs * Double(shape.keyWidth + shape.valueWidth)
     return products < 1e7 ? 1 : max(1, runner.threads)
   }
 
@@ -119,7 +120,8 @@ extension AttentionRun {
     }
   }
 
-  /// `body` for every query block of a wave, heavy ones first, its queries loaded; and the one that the worker takes next.
+  /// `body` for every query block of a wave, heavy ones first, its queries loaded; with the one that the worker takes
+  /// next.
   func attending(
     _ wave: Wave, heavy: (_ head: Int, _ block: Int) -> Bool,
     _ body: @escaping (_ w: Work, _ worker: WorkerSlot, _ next: Work?) -> Void

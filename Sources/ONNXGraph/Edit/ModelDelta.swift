@@ -64,8 +64,9 @@ public struct GraphDelta: Sendable {
 
   public var isEmpty: Bool {
     removedNodes.isEmpty && insertedNodes.isEmpty && renamedInputs.isEmpty && renamedOutputs.isEmpty
-      && renamedNodes.isEmpty && removedInitializers.isEmpty && addedInitializers.isEmpty && removedInputs.isEmpty && addedInputs.isEmpty
-      && removedOutputs.isEmpty && addedOutputs.isEmpty && removedValueInfo.isEmpty && addedValueInfo.isEmpty
+      && renamedNodes.isEmpty && removedInitializers.isEmpty && addedInitializers.isEmpty && removedInputs.isEmpty
+      && addedInputs.isEmpty && removedOutputs.isEmpty && addedOutputs.isEmpty && removedValueInfo.isEmpty
+      && addedValueInfo.isEmpty
   }
 }
 
