@@ -8,8 +8,11 @@ struct BenchGraph {
   var tokens: Int
   var heads: Int
   var headSize: Int
+  /// A bias on all scores, the same for all heads.
+  var hasBias = false
 
   static let inputs = ["q", "k", "v"]
+  static let bias = "bias"
   static let output = "o"
   static let statistics = "statistics"
 
@@ -20,12 +23,12 @@ struct BenchGraph {
     switch peer {
     case .multiHeadAttention:
       let node = NewNode(
-        "MultiHeadAttention", domain: "com.microsoft", name: "attention", inputs: Self.inputs, outputs: ["whole"],
-        attributes: ["num_heads": .int(h)])
+        "MultiHeadAttention", domain: "com.microsoft", name: "attention",
+        inputs: Self.inputs + (hasBias ? ["", "", Self.bias] : []), outputs: ["whole"], attributes: ["num_heads": .int(h)])
       return try model([node], opsets: ["com.microsoft": 1])
     case .attention23:
       let node = NewNode(
-        "Attention", name: "attention", inputs: Self.inputs, outputs: ["whole"],
+        "Attention", name: "attention", inputs: Self.inputs + (hasBias ? [Self.bias] : []), outputs: ["whole"],
         attributes: ["q_num_heads": .int(h), "kv_num_heads": .int(h)])
       return try model([node], opsets: ["": 23], irVersion: 10)
     case .decomposed:
@@ -38,9 +41,10 @@ struct BenchGraph {
         nodes.append(add("Reshape", [name, "split"], name + "4"))
         nodes.append(add("Transpose", [name + "4"], name + "t", perm: perm))
       }
+      nodes += [add("MatMul", ["qt", "kt"], "scores"), add("Mul", ["scores", "scale"], "scaled")]
+      if hasBias { nodes.append(add("Add", ["scaled", Self.bias], "biased")) }
       nodes += [
-        add("MatMul", ["qt", "kt"], "scores"), add("Mul", ["scores", "scale"], "scaled"),
-        add("Softmax", ["scaled"], "weights"), add("MatMul", ["weights", "vt"], "ot"),
+        add("Softmax", [hasBias ? "biased" : "scaled"], "weights"), add("MatMul", ["weights", "vt"], "ot"),
         add("Transpose", ["ot"], "o4", perm: [0, 2, 1, 3]), add("Reshape", ["o4", "joined"], "whole"),
       ]
       return try model(
@@ -73,7 +77,7 @@ struct BenchGraph {
     if grids.contains(where: { $0 != nil }) { attributes["tile"] = .ints([4, 4, 4]) }
     let node = NewNode(
       RewriteNames.attention, domain: RewriteNames.domain, name: "attention",
-      inputs: Self.inputs + ["", "", "segments", "segments"], outputs: statistics ? ["whole", Self.statistics] : ["whole"],
+      inputs: Self.inputs + ["", hasBias ? Self.bias : "", "segments", "segments"], outputs: statistics ? ["whole", Self.statistics] : ["whole"],
       attributes: attributes)
     return try model(
       [node], initializers: [Tensor(name: "segments", dims: [2, 4], int64s: rows)], opsets: [RewriteNames.domain: 1],
@@ -104,6 +108,10 @@ struct BenchGraph {
     let float = ONNXGraph.ElementType.float32.rawValue
     let shape: [Dimension?] = [1, Dimension(tokens), Dimension(width)]
     graph.addedInputs = Self.inputs.map { ValueInfo(name: $0, elementType: float, shape: shape) }
+    if hasBias {
+      let square: [Dimension?] = [1, 1, Dimension(tokens), Dimension(tokens)]
+      graph.addedInputs.append(ValueInfo(name: Self.bias, elementType: float, shape: square))
+    }
     graph.addedInitializers =
       initializers + [
         Tensor(name: "zero", int64s: [0]), Tensor(name: "one", int64s: [1]),

@@ -9,14 +9,14 @@ struct CostGate {
   ///
   /// - Parameter density: executed density of the site's policy, where it is known; else the site is not judged.
   /// - Returns: nil where replacing gains, or where what it costs is not known.
-  func reason(_ site: Site, density: Double?) -> KeptReason? {
+  func reason(_ site: Site, hasBias: Bool, density: Double?) -> KeptReason? {
     guard let density, let headSize = site.headSize else { return nil }
     var tokens = Double.infinity
     if let queries = site.queryLength?.value, let keys = site.keyLength?.value {
       tokens = max(1, (Double(queries) * Double(keys)).squareRoot())
     }
     let share = model.share(
-      of: CostModel.Original(site), headSize: headSize, tokens: tokens, density: density)
+      of: CostModel.Original(site), hasBias: hasBias, headSize: headSize, tokens: tokens, density: density)
     guard let share, share > CostModel.tolerance else { return nil }
     return .originalIsFaster(hundredths: Int((min(share, 1e6) * 100).rounded()))
   }

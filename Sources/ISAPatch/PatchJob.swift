@@ -104,7 +104,7 @@ public struct PatchJob: Sendable {
     var decisions: [String: (policy: SitePolicy?, reason: KeptReason?)] = [:]
     for site in patcher.sites { decisions[site.name] = try decision(site, policies, patcher) }
     var notes = [choice.note].compactMap(\.self)
-    try keepFaster(patcher.sites, choice, &decisions) { notes.append($0) }
+    try keepFaster(patcher, choice, &decisions) { notes.append($0) }
     let chosen = Set(decisions.filter { $0.value.policy != nil }.keys)
     for (site, other) in SharedBodies.conflicts(patcher.sites, chosen: chosen) {
       decisions[site] = (nil, .sharedBody(other))
@@ -237,16 +237,16 @@ public struct PatchJob: Sendable {
 
   /// Leaves what would be slower replaced; `--only` overrides.
   private func keepFaster(
-    _ sites: [Site], _ choice: Choice, _ decisions: inout [String: (policy: SitePolicy?, reason: KeptReason?)],
+    _ patcher: Patcher, _ choice: Choice, _ decisions: inout [String: (policy: SitePolicy?, reason: KeptReason?)],
     note: (String) -> Void
   ) throws(ToolError) {
     guard options.selection.only.isEmpty, decisions.values.contains(where: { $0.policy != nil }) else { return }
     guard let model = try CostModelFile.model(options.cost, note: note) else { return }
     let gate = CostGate(model: model)
-    for site in sites {
+    for site in patcher.sites {
       guard let policy = decisions[site.name]?.policy else { continue }
       let isExact = policy.points.allSatisfy { $0.allSatisfy(\.exact) }
-      if let reason = gate.reason(site, density: isExact ? 1 : choice.density) {
+      if let reason = gate.reason(site, hasBias: patcher.needsBias(site), density: isExact ? 1 : choice.density) {
         decisions[site.name] = (nil, reason)
       }
     }

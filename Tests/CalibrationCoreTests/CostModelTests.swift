@@ -4,10 +4,11 @@ import Testing
 
 @Suite struct CostModelTests {
   private func row(
-    _ original: CostModel.Original, _ headSize: Int, _ tokens: Int, exact: Double, sparse: Double = 0.25
+    _ original: CostModel.Original, _ headSize: Int, _ tokens: Int, exact: Double, sparse: Double = 0.25,
+    hasBias: Bool = false
   ) -> CostModel.Row {
     CostModel.Row(
-      original: original, headSize: headSize, tokens: tokens, originalSeconds: 2, exactSeconds: 2 * exact,
+      original: original, hasBias: hasBias, headSize: headSize, tokens: tokens, originalSeconds: 2, exactSeconds: 2 * exact,
       sparseSeconds: 2 * sparse, sparseDensity: 0.125)
   }
 
@@ -17,6 +18,7 @@ import Testing
       rows: [
         row(.decomposed, 64, 256, exact: 1.5), row(.decomposed, 64, 1024, exact: 0.5),
         row(.decomposed, 128, 256, exact: 3), row(.attention, 64, 256, exact: 2),
+        row(.attention, 64, 256, exact: 4, hasBias: true),
       ])
   }
 
@@ -43,6 +45,11 @@ import Testing
     #expect(share(256, headSize: 80) == 1.5)
     #expect(share(256, .attention, headSize: 128) == 2)
     #expect(share(256, .multiHeadAttention) == nil)
+  }
+
+  @Test func aBiasHasFiguresOfItsOwn() {
+    #expect(model.share(of: .attention, hasBias: true, headSize: 64, tokens: 256, density: 1) == 4)
+    #expect(model.share(of: .decomposed, hasBias: true, headSize: 64, tokens: 256, density: 1) == nil)
   }
 
   @Test func aSparseRunIsItsFloorAndWhatItListsBeyond() {
