@@ -24,7 +24,8 @@ struct BenchGraph {
     case .multiHeadAttention:
       let node = NewNode(
         "MultiHeadAttention", domain: "com.microsoft", name: "attention",
-        inputs: Self.inputs + (hasBias ? ["", "", Self.bias] : []), outputs: ["whole"], attributes: ["num_heads": .int(h)])
+        inputs: Self.inputs + (hasBias ? ["", "", Self.bias] : []), outputs: ["whole"],
+        attributes: ["num_heads": .int(h)])
       return try model([node], opsets: ["com.microsoft": 1])
     case .attention23:
       let node = NewNode(
@@ -77,7 +78,8 @@ struct BenchGraph {
     if grids.contains(where: { $0 != nil }) { attributes["tile"] = .ints([4, 4, 4]) }
     let node = NewNode(
       RewriteNames.attention, domain: RewriteNames.domain, name: "attention",
-      inputs: Self.inputs + ["", hasBias ? Self.bias : "", "segments", "segments"], outputs: statistics ? ["whole", Self.statistics] : ["whole"],
+      inputs: Self.inputs + ["", hasBias ? Self.bias : "", "segments", "segments"],
+      outputs: statistics ? ["whole", Self.statistics] : ["whole"],
       attributes: attributes)
     return try model(
       [node], initializers: [Tensor(name: "segments", dims: [2, 4], int64s: rows)], opsets: [RewriteNames.domain: 1],

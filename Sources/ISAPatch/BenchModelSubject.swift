@@ -17,12 +17,11 @@ struct BenchModelSubject {
   private let sites: Int
 
   private init(
-    _ path: String, size: String, step: @escaping () throws -> Void,
+    _ loaded: Model, size: String, step: @escaping () throws -> Void,
     endProfiling: @escaping () throws(ToolError) -> String
   ) throws {
-    let loaded = try Model.load(path: path)
     let names = try Self.attentionNodes(loaded)
-    self.path = path
+    path = loaded.path
     self.size = size
     self.step = step
     self.endProfiling = endProfiling
@@ -33,8 +32,9 @@ struct BenchModelSubject {
 
   /// The first step of the adapter's sampler, on a made-up clip.
   init(_ path: String, _ options: SamplingOptions, profilePrefix: String) throws {
+    let loaded = try Model.load(path: path)
     let model = try EditingModel(
-      path: path, bytes: Self.named(Model.load(path: path)),
+      path: path, bytes: Self.named(loaded),
       loading: .init(options, spinning: false, profilePrefix: profilePrefix))
     let point = try RunJob.point(options.quality, of: model)
     let adapter = model.match.adapter
@@ -53,7 +53,7 @@ struct BenchModelSubject {
       steps: max(1, options.steps ?? adapter.defaults.steps), guidanceScale: options.guidanceScale)
     let calls = try run.calls(run.sampler.schedule.steps[0], x: run.noise)
     try self.init(
-      path, size: "\(frames) frames of \(width)x\(height)",
+      loaded, size: "\(frames) frames of \(width)x\(height)",
       step: { _ = try model.evaluate(calls, of: run, point: point) },
       endProfiling: { () throws(ToolError) in try model.endProfiling() })
   }
@@ -61,12 +61,13 @@ struct BenchModelSubject {
   /// One run on the arrays of an `.npz`.
   init(_ path: String, inputs: String, _ options: SamplingOptions, profilePrefix: String) throws {
     let arrays = try Npz.read(inputs)
+    let loaded = try Model.load(path: path)
     let session = try PlainSession(
-      path: path, bytes: Self.named(Model.load(path: path)), threads: options.threads ?? 0, spinning: false,
+      path: path, bytes: Self.named(loaded), threads: options.threads ?? 0, spinning: false,
       profilePrefix: profilePrefix
     ).session
     try self.init(
-      path, size: inputs, step: { _ = try session.run(arrays) },
+      loaded, size: inputs, step: { _ = try session.run(arrays) },
       endProfiling: { () throws(ToolError) in
         do { return try session.endProfiling() } catch { throw ToolError(error, model: path) }
       })

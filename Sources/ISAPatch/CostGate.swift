@@ -1,7 +1,7 @@
 import AttentionPatterns
 import CalibrationCore
 
-/// Tells which sites would be slower replaced than as they are.
+/// Tells which sites would gain nothing by being replaced on this machine.
 struct CostGate {
   var model: CostModel
 
@@ -18,7 +18,7 @@ struct CostGate {
     let share = model.share(
       of: CostModel.Original(site), hasBias: hasBias, headSize: headSize, tokens: tokens, density: density)
     guard let share, share > CostModel.tolerance else { return nil }
-    return .originalIsFaster(hundredths: Int((min(share, 1e6) * 100).rounded()))
+    return .gainsNothing(hundredths: Int((min(share, 1e6) * 100).rounded()))
   }
 }
 

@@ -48,7 +48,9 @@ public struct InspectJob: Sendable {
     let gate = cost.map(CostGate.init)
     let sites = patcher.sites.map { site in
       let policy = replaced[site.name]
-      let reason = policy == nil ? selection.reason(site) ?? gate?.reason(site, hasBias: patcher.needsBias(site), density: 1) : nil
+      let reason =
+        policy == nil
+        ? selection.reason(site) ?? gate?.reason(site, hasBias: patcher.needsBias(site), density: 1) : nil
       var report = SiteReport(site, reason: reason, replaced: policy != nil)
       report.policies = policy.map { Profile.SiteRecord(name: site.name, policy: $0) }
       return report

@@ -235,7 +235,7 @@ public struct PatchJob: Sendable {
     return (policy, nil)
   }
 
-  /// Leaves what would be slower replaced; `--only` overrides.
+  /// Leaves what gains nothing by being replaced; `--only` overrides.
   private func keepFaster(
     _ patcher: Patcher, _ choice: Choice, _ decisions: inout [String: (policy: SitePolicy?, reason: KeptReason?)],
     note: (String) -> Void

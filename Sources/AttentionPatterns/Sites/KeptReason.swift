@@ -21,12 +21,12 @@ public enum KeptReason: Hashable, Sendable {
   case notSelected
   case notInProfile
   /// Replaced it would take so many hundredths of the original's time on this machine.
-  case originalIsFaster(hundredths: Int)
+  case gainsNothing(hundredths: Int)
 
   /// False where the user may override it with `--only`.
   public var isForCorrectness: Bool {
     switch self {
-    case .crossAttention, .temporalAxis, .singleQuery, .fewTokens, .notSelected, .notInProfile, .originalIsFaster:
+    case .crossAttention, .temporalAxis, .singleQuery, .fewTokens, .notSelected, .notInProfile, .gainsNothing:
       false
     default: true
     }
@@ -54,9 +54,9 @@ public enum KeptReason: Hashable, Sendable {
     case .fewTokens(let length, let minimum): "It has \(length) tokens, fewer than \(minimum)."
     case .notSelected: "It was not asked for."
     case .notInProfile: "The profile does not name it."
-    case .originalIsFaster(let hundredths):
-      "The original is faster on this machine: replaced it would take \(hundredths / 100).\(hundredths / 10 % 10)"
-        + "\(hundredths % 10) of its time."
+    case .gainsNothing(let hundredths):
+      "Replacing it gains nothing on this machine: it would take \(hundredths / 100).\(hundredths / 10 % 10)"
+        + "\(hundredths % 10) of the original's time."
     }
   }
 
@@ -73,7 +73,7 @@ public enum KeptReason: Hashable, Sendable {
     case .maskNotSupported: "Export without the mask where it hides nothing."
     case .sharedBody: "Inline the model's functions first, or name all sites of the function with --only."
     case .biasNeedsExact: "Use --mode exact for it."
-    case .crossAttention, .temporalAxis, .singleQuery, .originalIsFaster:
+    case .crossAttention, .temporalAxis, .singleQuery, .gainsNothing:
       "Name it with --only to replace it all the same."
     case .fewTokens: "Lower --min-tokens, or name it with --only."
     case .notSelected: "Change --only or --except."
