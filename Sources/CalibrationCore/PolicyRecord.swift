@@ -36,7 +36,7 @@ public struct PolicyRecord: Equatable, Codable, Sendable {
       case .threshold(let x): Choice(by: "threshold", value: x)
       }
     floor = policy.floor
-    rank = policy.rank == .gap ? "gap" : "mass"
+    rank = policy.rank.rawValue
     taylor =
       switch policy.taylor {
       case .none: -1
@@ -52,7 +52,7 @@ public struct PolicyRecord: Equatable, Codable, Sendable {
     else { return nil }
     let words: [Float?] = [
       0, contextKeep, ["drop": 0, "average": 1][droppedContext], ["share": 0, "threshold": 1][route.by], route.value,
-      ["density": 0, "coverage": 1, "threshold": 2][select.by], select.value, floor, ["mass": 0, "gap": 1][rank],
+      ["density": 0, "coverage": 1, "threshold": 2][select.by], select.value, floor, ["mass": 0, "gap": 1, "loss": 2][rank],
       Float(taylor),
     ]
     let row = words.compactMap { $0 }

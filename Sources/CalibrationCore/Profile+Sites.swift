@@ -7,6 +7,7 @@ extension Profile.SiteRecord {
     blockQ = policy.blockQ
     blockK = policy.blockK
     tile = policy.tile.map { [$0.frames, $0.rows, $0.columns] }
+    edges = policy.edges == .shared ? nil : policy.edges.rawValue
     compute = policy.compute.rawValue
     points = policy.points.map { heads in
       var runs: [Profile.HeadRun] = []
@@ -26,6 +27,9 @@ extension Profile.SiteRecord {
   public func sitePolicy() throws(CalibrationError) -> SitePolicy {
     guard let compute = ComputeType(rawValue: compute) else {
       throw .profileDoesNotFit(site: name, reason: "compute type \(compute) is not known")
+    }
+    guard let edges = edges.map({ TileEdges(rawValue: $0) }) ?? .shared else {
+      throw .profileDoesNotFit(site: name, reason: "its edges are neither shared nor boxes")
     }
     guard blockQ == 64 || blockQ == 128, blockK == 32 || blockK == 64 else {
       throw .profileDoesNotFit(site: name, reason: "blocks of \(blockQ) queries and \(blockK) keys do not exist")
@@ -59,7 +63,7 @@ extension Profile.SiteRecord {
       table.append(row)
     }
     guard !table.isEmpty else { throw .profileDoesNotFit(site: name, reason: "it has no operating point") }
-    return SitePolicy(blockQ: blockQ, blockK: blockK, tile: grid, compute: compute, points: table)
+    return SitePolicy(blockQ: blockQ, blockK: blockK, tile: grid, edges: edges, compute: compute, points: table)
   }
 
   /// Policies of a site.

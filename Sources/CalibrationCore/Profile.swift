@@ -123,6 +123,8 @@ public struct Profile: Equatable, Codable, Sendable {
     public var blockK: Int
     /// [frames, rows, columns]; absent for sequence order.
     public var tile: [Int]?
+    /// How what no whole tile covers is cut: shared where absent, or boxes.
+    public var edges: String?
     public var compute: String
     /// [points], each a list of runs of heads with one policy.
     public var points: [[HeadRun]]

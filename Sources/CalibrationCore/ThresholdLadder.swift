@@ -1,8 +1,8 @@
 import SparseAttention
 
-/// The thresholds on the gap that calibration chooses from: a geometric ladder, finest first.
+/// The thresholds on the loss that calibration chooses from: a geometric ladder, finest first.
 ///
-/// A rung is one threshold for every site; four rungs make a factor of two. The gap of a pair of blocks is a share of
+/// A rung is one threshold for every site; four rungs make a factor of two. The loss of a pair of blocks is a share of
 /// a query's attention mass, so it lies between 0 and 1, and thresholds found in practice between 1e-4 and 0.1.
 public struct ThresholdLadder: Equatable, Codable, Sendable {
   /// The smallest threshold: lists the most, errs the least.
@@ -26,7 +26,7 @@ public struct ThresholdLadder: Equatable, Codable, Sendable {
 
   /// What a rung asks of every head: list each pair of blocks whose Taylor term would lose that much mass.
   public func policy(_ rung: Int) -> Policy {
-    Policy(select: .threshold(threshold(rung)), rank: .gap, taylor: .zeroth)
+    Policy(select: .threshold(threshold(rung)), rank: .loss, taylor: .zeroth)
   }
 
   /// The ladder as operating points of a site: point 0 is exact, point 1 + r is rung r.

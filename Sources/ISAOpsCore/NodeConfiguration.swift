@@ -17,6 +17,7 @@ struct NodeConfiguration {
   var blockQ: Int
   var blockK: Int
   var tile: Grid?
+  var edges: TileEdges
   var compute: ElementType
   /// [points or candidates][heads].
   var policies: [[Policy]]
@@ -48,6 +49,7 @@ struct NodeConfiguration {
       blockK = try reader.integer("block_k") ?? 64
       guard [32, 64].contains(blockK) else { throw OperatorFailure("block_k is \(blockK); use 32 or 64") }
       tile = try NodeConfiguration.tile(reader)
+      edges = try reader.choice("edges", TileEdges.allCases) ?? .shared
       switch try reader.choice("compute", ComputeType.allCases) ?? .float32 {
       case .float32: compute = .float32
       case .float16: compute = .float16

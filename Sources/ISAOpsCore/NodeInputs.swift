@@ -52,6 +52,7 @@ struct NodeInputs {
     p.blockQ = node.blockQ
     p.blockK = node.blockK
     p.tile = node.tile
+    p.edges = node.edges
     if let mask = try arguments.input(3) {
       guard mask.shape.count == 2, [1, query.batch].contains(mask.shape[0]), mask.shape[1] == key.tokens else {
         throw OperatorFailure("key_mask has the shape \(mask.shape), not [1 or \(query.batch), \(key.tokens)]")

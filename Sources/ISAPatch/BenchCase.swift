@@ -3,20 +3,20 @@ import SparseAttention
 /// What `bench attention` measures the operator with, named as in its rows.
 public enum BenchCase: Equatable, Sendable {
   case exact, paper
-  /// A share 1/n of the key blocks listed, the Taylor term for the rest, ranked by mass or by gap.
+  /// A share 1/n of the key blocks listed, the Taylor term for the rest, ranked by mass, gap or loss.
   case listed(Policy.Rank, oneIn: Int)
 
-  /// `exact`, `paper`, `mass` and `gap` (of 1/8), `mass 1/16`.
+  /// `exact`, `paper`, `mass`, `gap` and `loss` (of 1/8), `mass 1/16`.
   public init?(_ text: String) {
     let words = text.split(whereSeparator: { $0 == " " || $0 == ":" }).map(String.init)
     switch words {
     case ["exact"]: self = .exact
     case ["paper"]: self = .paper
     default:
-      guard let first = words.first, words.count <= 2, first == "mass" || first == "gap" else { return nil }
+      guard let rank = words.first.flatMap(Policy.Rank.init), words.count <= 2 else { return nil }
       let share = (words.count == 2 ? words[1] : "1/8").split(separator: "/", omittingEmptySubsequences: false)
       guard share.count == 2, share[0] == "1", let n = Int(share[1]), (1...4096).contains(n) else { return nil }
-      self = .listed(first == "gap" ? .gap : .mass, oneIn: n)
+      self = .listed(rank, oneIn: n)
     }
   }
 
@@ -24,7 +24,7 @@ public enum BenchCase: Equatable, Sendable {
     switch self {
     case .exact: "exact"
     case .paper: "paper"
-    case .listed(let rank, let n): "\(rank == .gap ? "gap" : "mass") 1/\(n)"
+    case .listed(let rank, let n): "\(rank.rawValue) 1/\(n)"
     }
   }
 
@@ -36,7 +36,9 @@ public enum BenchCase: Equatable, Sendable {
     }
   }
 
-  public static let standard: [BenchCase] = [.exact, .paper, .listed(.mass, oneIn: 8), .listed(.gap, oneIn: 8)]
+  public static let standard: [BenchCase] = [
+    .exact, .paper, .listed(.mass, oneIn: 8), .listed(.gap, oneIn: 8), .listed(.loss, oneIn: 8),
+  ]
   /// What the plot of speed against executed density shows.
   public static let sweep: [BenchCase] = [1, 2, 4, 8, 16, 32].map { .listed(.mass, oneIn: $0) }
 }

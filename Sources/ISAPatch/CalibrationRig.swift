@@ -62,7 +62,7 @@ struct CalibrationRig {
       guard let attention = site.attention, selection.reason(site) == nil else { return nil }
       return CalibratedSite(
         name: site.name, heads: attention.heads,
-        base: SitePolicy(tile: Tile.choose(site.segments), compute: compute, points: []),
+        base: SitePolicy(tile: Tile.choose(site.segments), edges: .boxes, compute: compute, points: []),
         mayBeSparse: !patcher.needsBias(site))
     }
   }

@@ -35,7 +35,7 @@ struct CostMeasurement {
     var listing: BenchContender?
     var density = 1.0
     if !hasBias {
-      let sparse = BenchCase.listed(.gap, oneIn: 32).policy
+      let sparse = BenchCase.listed(.loss, oneIn: 32).policy
       density = try BenchContender.density(
         graph.operatorModel(sparse, compute: .float32, statistics: true), inputs)
       listing = try contender(graph.operatorModel(sparse, compute: .float32, statistics: false))

@@ -47,6 +47,7 @@ enum PatchedModel {
     }
     return SitePolicy(
       blockQ: Int(clamping: node.int("block_q") ?? 64), blockK: Int(clamping: node.int("block_k") ?? 64), tile: tile,
+      edges: node.string("edges").flatMap(TileEdges.init) ?? .shared,
       compute: node.string("compute").flatMap(ComputeType.init) ?? .float32, points: table)
   }
 }

@@ -162,15 +162,17 @@ func attendTerms<P: Product>(_ product: P.Type, _ a: isa_terms) {
   let panel = a.panel
   let width = Int(a.means.width)
   let total = Int(a.count)
+  if a.exponentials != nil {
+    attendExponentials(product, a)
+    return
+  }
   var nothing = Ahead(isa_attend(), calls: 0)
   var first = 0
   while first < total {
     let count = total &- first < 64 ? total &- first : 64
     let bias = a.bias + first
     let scores = a.scores + first &* 64
-    var any = false
-    for i in 0..<count where bias[i] > -Float.infinity { any = true }
-    if any {
+    if anyAbove(-.infinity, bias, count) {
       var c = 0
       while c < 64 {
         var m = splat(-.infinity)
@@ -180,6 +182,72 @@ func attendTerms<P: Product>(_ product: P.Type, _ a: isa_terms) {
       }
       moveReference(panel, width)
       exponentiate(product, panel, scores, bias, count)
+      let values = a.means.values + (first / 64) &* Int(a.means.value_block)
+      weighBlock(
+        product, p: UnsafePointer(panel.p), values: values, width: width, capacitySteps: 64 / P.pack,
+        steps: (count &+ P.pack &- 1) / P.pack, o: panel.o, next: a.next ?? values, ahead: &nothing)
+    }
+    first &+= 64
+  }
+}
+
+/// Whether a panel of block means has a term at all.
+@inline(__always)
+func anyAbove(_ least: Float, _ x: Floats, _ count: Int) -> Bool {
+  var any = false
+  for i in 0..<count where x[i] > least { any = true }
+  return any
+}
+
+/// The same where the exponentials are there already, with the excess in them; the state is empty.
+@inline(__always)
+func attendExponentials<P: Product>(_ product: P.Type, _ a: isa_terms) {
+  let panel = a.panel
+  let width = Int(a.means.width)
+  let total = Int(a.count)
+  var nothing = Ahead(isa_attend(), calls: 0)
+  #if ISA_AVX512
+    let index = zipIndex()
+  #endif
+  // Without a term the reference stays the listed blocks' own.
+  if !anyAbove(0, a.factors, total) { return }
+  var c = 0
+  while c < 64 {
+    store(panel.m + c, load(a.references + c))
+    c &+= lanes
+  }
+  var first = 0
+  while first < total {
+    let count = total &- first < 64 ? total &- first : 64
+    let factors = a.factors + first
+    if anyAbove(0, factors, count) {
+      let even = (count &+ 1) & ~1
+      c = 0
+      while c < 64 {
+        let e = a.exponentials + first &* 64 + c
+        let p = panel.p + c
+        var l0 = splat(0)
+        var l1 = l0
+        var i = 0
+        while i < even {
+          let x = load(e + i &* 64) * splat(factors[i])
+          // Of an odd count, nothing stands beside the last.
+          let y = i &+ 1 < count ? load(e + (i &+ 1) &* 64) * splat(factors[i &+ 1]) : splat(0)
+          l0 += x
+          l1 += y
+          if P.pack == 1 {
+            store(p + i &* 64, x)
+            if i &+ 1 < count { store(p + (i &+ 1) &* 64, y) }
+          } else {
+            #if ISA_AVX512
+              store(p + (i / 2) &* 64, brainZip(x, y, index))
+            #endif
+          }
+          i &+= 2
+        }
+        store(panel.l + c, load(panel.l + c) + (l0 + l1))
+        c &+= lanes
+      }
       let values = a.means.values + (first / 64) &* Int(a.means.value_block)
       weighBlock(
         product, p: UnsafePointer(panel.p), values: values, width: width, capacitySteps: 64 / P.pack,

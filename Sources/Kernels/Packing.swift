@@ -135,6 +135,25 @@ func gather<H: Half>(_ half: H.Type, _ a: isa_pack, _ pointers: UnsafeMutablePoi
   }
 }
 
+/// Adds a row's squares about `origin`, a row of the same block: its columns are as far from their mean as it is, so
+/// that little cancels in the end.
+@inline(__always) func addSquares(_ sum: MutableFloats, _ x: V, _ origin: V, weight: V) {
+  let d = (x - origin) * weight
+  store(sum, fma(load(sum), d, d))
+}
+
+/// From sums of squares about `origin` to variances.
+@inline(__always)
+func finishVariance(_ sum: MutableFloats, _ mean: MutableFloats, _ origin: Floats, _ width: Int, _ count: Int) {
+  let share = splat(1 / Float(count))
+  var c = 0
+  while c < width {
+    let d = load(mean + c) - load(origin + c)
+    store(sum + c, isa_max(splat(0), load(sum + c) * share - d * d))
+    c &+= lanes
+  }
+}
+
 /// Keys, row-major words; the last row repeats up to a multiple of 4, so that a ragged block needs no masks.
 func packKeys(_ pointer: UnsafePointer<isa_pack>) {
   let a = pointer.pointee
@@ -143,7 +162,9 @@ func packKeys(_ pointer: UnsafePointer<isa_pack>) {
   let rows = pointers(a)
   gather(a, rows)
   if let mean = a.mean { clear(mean, width) }
+  if let variance = a.variance { clear(variance, width) }
   if count == 0 { return }
+  let origin = rows[0]
   var i = 0
   while i < count {
     let two = i &+ 1 < count
@@ -167,6 +188,14 @@ func packKeys(_ pointer: UnsafePointer<isa_pack>) {
             store(mean + c, load(mean + c) + fma(x, z, keep))
             store(mean + c + 16, load(mean + c + 16) + fma(y, w, keep))
           }
+          if let variance = a.variance {
+            let o = load(origin + c)
+            let p = load(origin + c + 16)
+            addSquares(variance + c, x, o, weight: splat(1))
+            addSquares(variance + c, z, o, weight: keep)
+            addSquares(variance + c + 16, y, p, weight: splat(1))
+            addSquares(variance + c + 16, w, p, weight: keep)
+          }
           c &+= 32
         }
         i &+= 2
@@ -180,6 +209,11 @@ func packKeys(_ pointer: UnsafePointer<isa_pack>) {
       store(to + c, x)
       store(to + width + c, z)
       if let mean = a.mean { store(mean + c, load(mean + c) + fma(x, z, keep)) }
+      if let variance = a.variance {
+        let o = load(origin + c)
+        addSquares(variance + c, x, o, weight: splat(1))
+        addSquares(variance + c, z, o, weight: keep)
+      }
       c &+= lanes
     }
     i &+= 2
@@ -196,7 +230,10 @@ func packKeys(_ pointer: UnsafePointer<isa_pack>) {
     }
     i &+= 1
   }
-  if let mean = a.mean { divide(mean, width, by: count) }
+  if let mean = a.mean {
+    divide(mean, width, by: count)
+    if let variance = a.variance { finishVariance(variance, mean, origin, width, count) }
+  }
 }
 
 /// Values in panels of 64 columns (the last may be narrower), [capacity/pack][columns] words each. Where words are pairs
@@ -300,7 +337,7 @@ func packQueries(_ pointer: UnsafePointer<isa_pack>) {
   }
 }
 
-/// The mean alone.
+/// The mean, and the variance where it is asked for.
 func meanRows(_ pointer: UnsafePointer<isa_pack>) {
   let a = pointer.pointee
   let count = Int(a.rows.count)
@@ -309,6 +346,9 @@ func meanRows(_ pointer: UnsafePointer<isa_pack>) {
   gather(a, rows)
   guard let mean = a.mean else { return }
   clear(mean, width)
+  if let variance = a.variance { clear(variance, width) }
+  if count == 0 { return }
+  let origin = rows[0]
   var i = 0
   while i &+ 3 < count {
     let x = rows[i]
@@ -319,6 +359,12 @@ func meanRows(_ pointer: UnsafePointer<isa_pack>) {
     var c = 0
     while c < width {
       store(mean + c, load(mean + c) + ((load(x + c) + load(y + c)) + (load(z + c) + load(w + c))))
+      if let variance = a.variance {
+        let o = load(origin + c)
+        let (d, e) = (load(x + c) - o, load(y + c) - o)
+        let (f, g) = (load(z + c) - o, load(w + c) - o)
+        store(variance + c, load(variance + c) + (fma(d * d, e, e) + fma(f * f, g, g)))
+      }
       c &+= lanes
     }
     i &+= 4
@@ -328,9 +374,11 @@ func meanRows(_ pointer: UnsafePointer<isa_pack>) {
     var c = 0
     while c < width {
       store(mean + c, load(mean + c) + load(x + c))
+      if let variance = a.variance { addSquares(variance + c, load(x + c), load(origin + c), weight: splat(1)) }
       c &+= lanes
     }
     i &+= 1
   }
   divide(mean, width, by: count)
+  if let variance = a.variance { finishVariance(variance, mean, origin, width, count) }
 }

@@ -18,15 +18,92 @@ func scores(_ pointer: UnsafePointer<isa_scores>) {
     outStride: Int(a.out_stride), adding: false)
 }
 
+/// Half the variance of a block's scores in base 2, as a natural logarithm, for each mean query; in two passes.
 @inline(__always)
-func variance<P: Product>(_ product: P.Type, _ a: isa_variance) {
+func halfVariance(_ s: MutableFloats, _ keys: Int) -> V {
+  let mean = sum(s, keys) * splat(1 / Float(keys))
+  var x = splat(0)
+  var y = x
+  var i = 0
+  while i &+ 1 < keys {
+    let d = load(s + i &* 64) - mean
+    let e = load(s + (i &+ 1) &* 64) - mean
+    x = fma(x, d, d)
+    y = fma(y, e, e)
+    i &+= 2
+  }
+  if i < keys {
+    let d = load(s + i &* 64) - mean
+    x = fma(x, d, d)
+  }
+  // ln²2 takes a variance of base-2 logits to natural ones.
+  return (x + y) * splat(Float(0.5 * 0.4804530139182014) / Float(keys))
+}
+
+@inline(__always)
+func sum(_ s: MutableFloats, _ count: Int) -> V {
+  var x = splat(0)
+  var y = x
+  var i = 0
+  while i &+ 1 < count {
+    x += load(s + i &* 64)
+    y += load(s + (i &+ 1) &* 64)
+    i &+= 2
+  }
+  if i < count { x += load(s + i &* 64) }
+  return x + y
+}
+
+/// What the mean key misses by the rank `loss`: the free energy of as many Gaussian scores whose variance is that of the
+/// block's log-sum-exp under the mean query, and `about`, that of the queries about it.
+@inline(__always)
+func loss<P: Product>(_ product: P.Type, _ s: MutableFloats, _ keys: Int, _ logSize: Float, _ about: V) -> V {
+  var m = load(s)
+  var i = 1
+  while i < keys {
+    m = isa_max(m, load(s + i &* 64))
+    i &+= 1
+  }
+  var x = splat(0)
+  var y = x
+  i = 0
+  while i &+ 1 < keys {
+    let u = load(s + i &* 64) - m
+    let v = load(s + (i &+ 1) &* 64) - m
+    x += P.pack == 1 ? exp2(u) : exp2Short(u)
+    y += P.pack == 1 ? exp2(v) : exp2Short(v)
+    i &+= 2
+  }
+  if i < keys {
+    let u = load(s + i &* 64) - m
+    x += P.pack == 1 ? exp2(u) : exp2Short(u)
+  }
+  let ln2 = Float(0.6931471805599453)
+  let passed = log2(x + y) + (m - sum(s, keys) * splat(1 / Float(keys))) - splat(logSize)
+  let under = isa_max(passed, splat(0)) * splat(ln2)
+  let bound = splat(logSize * ln2)
+  let large = (under + bound) * (under + bound) / (bound + bound)
+  let variance = large.replacing(with: under + under, where: under .<= bound) + about
+  let linear = ((bound + bound) * variance).squareRoot() - bound
+  return linear.replacing(with: variance * splat(0.5), where: variance .<= bound + bound)
+}
+
+@inline(__always)
+func excess<P: Product>(_ product: P.Type, _ a: isa_excess) {
   let columns = Int(a.columns)
   let stride = Int(a.out_stride)
-  // ln²2 takes a variance of base-2 logits to natural ones.
-  let half = Float(0.5 * 0.4804530139182014)
+  let first = Int(a.first)
+  let isLoss = Int(a.kind) == ISA_LOSS
+  if isLoss {
+    let width = Int(a.spread_width)
+    multiply(
+      Float32Product.self, panel: a.query_spread, panelStride: 64, columns: columns,
+      rows: a.key_spread + first &* width, rowStride: width, step: 1, count: (Int(a.count) &+ 3) & ~3, steps: width,
+      out: a.about, outStride: 64, adding: false)
+  }
   for b in 0..<16 {
     let tile = a.tile + b &* 64
-    let keys = b < Int(a.count) ? Int(a.sizes[Int(a.first) &+ b]) : 0
+    let keys = b < Int(a.count) ? Int(a.sizes[first &+ b]) : 0
     if keys == 0 {
       var c = 0
       while c < columns {
@@ -37,38 +114,15 @@ func variance<P: Product>(_ product: P.Type, _ a: isa_variance) {
     }
     multiply(
       product, panel: a.panel, panelStride: 64, columns: columns,
-      rows: a.packed.keys + (Int(a.first) &+ b) &* Int(a.packed.key_block), rowStride: Int(a.packed.key_stride),
+      rows: a.packed.keys + (first &+ b) &* Int(a.packed.key_block), rowStride: Int(a.packed.key_stride),
       step: 1, count: (keys &+ 3) & ~3, steps: Int(a.packed.steps), out: a.s, outStride: 64, adding: false)
-    let share = splat(1 / Float(keys))
-    let factor = splat(half / Float(keys))
     var c = 0
     while c < columns {
-      var x = splat(0)
-      var y = x
-      let s = a.s + c
-      var i = 0
-      while i &+ 1 < keys {
-        x += load(s + i &* 64)
-        y += load(s + (i &+ 1) &* 64)
-        i &+= 2
-      }
-      if i < keys { x += load(s + i &* 64) }
-      let mean = (x + y) * share
-      x = splat(0)
-      y = x
-      i = 0
-      while i &+ 1 < keys {
-        let d = load(s + i &* 64) - mean
-        let e = load(s + (i &+ 1) &* 64) - mean
-        x = fma(x, d, d)
-        y = fma(y, e, e)
-        i &+= 2
-      }
-      if i < keys {
-        let d = load(s + i &* 64) - mean
-        x = fma(x, d, d)
-      }
-      store(tile + c, (x + y) * factor)
+      let x =
+        isLoss
+        ? loss(product, a.s + c, keys, a.log_sizes[first &+ b], load(a.about + b &* 64 + c))
+        : halfVariance(a.s + c, keys)
+      store(tile + c, x)
       c &+= lanes
     }
   }
@@ -76,23 +130,22 @@ func variance<P: Product>(_ product: P.Type, _ a: isa_variance) {
   while b < 16 {
     var c = 0
     while c < columns {
-      transpose(
-        UnsafePointer(a.tile + b &* 64 + c), 64, a.out + c &* stride + Int(a.first) + b, stride, a.s)
+      transpose(UnsafePointer(a.tile + b &* 64 + c), 64, a.out + c &* stride + first + b, stride, a.s)
       c &+= lanes
     }
     b &+= lanes
   }
 }
 
-/// Half the variance, over the keys of each of 16 blocks, of its scores against mean queries; in two passes.
-func variance(_ pointer: UnsafePointer<isa_variance>) {
+/// The excess of 16 key blocks for the mean queries of a panel.
+func excess(_ pointer: UnsafePointer<isa_excess>) {
   #if ISA_AVX512
     if pointer.pointee.packed.bf16 != 0 {
-      variance(BrainProduct.self, pointer.pointee)
+      excess(BrainProduct.self, pointer.pointee)
       return
     }
   #endif
-  variance(Float32Product.self, pointer.pointee)
+  excess(Float32Product.self, pointer.pointee)
 }
 
 /// Coarse attention of one query block, in place; returns the sum of its `top` largest `own` entries.
@@ -128,40 +181,50 @@ func soften(_ pointer: UnsafePointer<isa_soften>) -> Float {
 }
 
 /// Share of the attention mass that a zeroth-order term would lose, averaged over the block's queries.
-func gap(_ pointer: UnsafePointer<isa_gap>) {
+func massLost(_ pointer: UnsafePointer<isa_lost>) -> Float {
   let a = pointer.pointee
-  let count = Int(a.count)
   let padded = Int(a.padded)
-  let bias = a.scratch + 64 &* ((count &+ 3) & ~3)
   let log2e = splat(1.4426950408889634)
+  var most = splat(0)
   var j = 0
   while j < padded {
-    store(bias + j, fma(load(a.log_sizes + j), load(a.half_variance + j), log2e))
+    let bits = load(a.excess + j) * log2e
+    most = isa_max(most, bits)
+    store(a.scratch + j, load(a.log_sizes + j) + bits)
+    store(a.factors + j, exp2(splat(0) - bits))
     store(a.out + j, splat(0))
     j &+= lanes
   }
   let total = Float(a.queries.0 &+ (a.panels > 1 ? a.queries.1 : 0))
-  gapPanel(a, a.scores.0!, Int(a.queries.0), total, bias)
-  if a.panels > 1 { gapPanel(a, a.scores.1!, Int(a.queries.1), total, bias) }
+  massLostByPanel(a, a.scores.0!, a.exponentials.0!, a.references.0!, Int(a.queries.0), total)
+  if a.panels > 1 {
+    massLostByPanel(a, a.scores.1!, a.exponentials.1!, a.references.1!, Int(a.queries.1), total)
+  }
   j = 0
   while j < padded {
-    store(a.out + j, load(a.out + j) * lost(load(a.half_variance + j)))
+    store(a.out + j, load(a.out + j) * lost(load(a.excess + j)))
     j &+= lanes
   }
+  return isa_largest(most)
 }
 
 @inline(__always)
-func gapPanel(_ a: isa_gap, _ scores: Floats, _ queries: Int, _ total: Float, _ bias: MutableFloats) {
+func massLostByPanel(
+  _ a: isa_lost, _ scores: Floats, _ exponentials: MutableFloats, _ references: MutableFloats, _ queries: Int,
+  _ total: Float
+) {
   let count = Int(a.count)
+  let bias = a.scratch!
   // Queries past the last weigh nothing.
   let weights = bias + Int(a.padded)
   for q in 0..<64 { weights[q] = q < queries ? 1 : 0 }
   var c = 0
   while c < 64 {
     let s = scores + c
-    let e = a.scratch + c
+    let e = exponentials + c
     var m = splat(-.infinity)
     for j in 0..<count { m = isa_max(m, load(s + j &* 64) + splat(bias[j])) }
+    store(references + c, m)
     var x = splat(0)
     var y = x
     var j = 0
@@ -183,7 +246,7 @@ func gapPanel(_ a: isa_gap, _ scores: Floats, _ queries: Int, _ total: Float, _ 
     c &+= lanes
   }
   for j in 0..<count {
-    let e = a.scratch + j &* 64
+    let e = exponentials + j &* 64
     var x = splat(0)
     c = 0
     while c < 64 {

@@ -11,10 +11,11 @@ public struct BlockLayout: Equatable, Sendable {
   /// Tokens of a block.
   public func size(_ block: Int) -> Int { starts[block + 1] - starts[block] }
 
-  /// Whole tiles come first, each a block; then the smaller ones at the far edges, in the same order.
+  /// Whole tiles come first, each a block; then what is left at the far edges, by `edges`.
   /// With `plain`, the segments are checked but neither ordered nor cut by.
   public init(
-    side: String, segments: [Segment], total: Int, size: Int, tile: Grid?, plain: Bool = false
+    side: String, segments: [Segment], total: Int, size: Int, tile: Grid?, edges: TileEdges = .shared,
+    plain: Bool = false
   ) throws(AttentionError) {
     guard size >= 1, tile.map({ $0.frames >= 1 && $0.rows >= 1 && $0.columns >= 1 }) ?? true else {
       throw .unsupported("A block's size and a tile's frames, rows and columns must be positive.")
@@ -36,18 +37,48 @@ public struct BlockLayout: Equatable, Sendable {
     kinds = []
     var start = 0
     for segment in segments {
-      if let tile, let grid = segment.grid, segment.kind != .text {
+      let grid = segment.kind == .text ? nil : segment.grid
+      switch (tile, grid, edges) {
+      case (let tile?, let grid?, .boxes): appendBoxes(grid, tile, start, segment.kind, size)
+      case (let tile?, let grid?, .shared):
         appendTiles(grid, tile, start)
-      } else {
+        cut(to: start + segment.length, segment.kind, size)
+      default:
         for token in start..<start + segment.length { tokens.append(Int32(truncatingIfNeeded: token)) }
-      }
-      var place = start
-      while place < start + segment.length {
-        place = min(place + size, start + segment.length)
-        starts.append(place)
-        kinds.append(segment.kind)
+        cut(to: start + segment.length, segment.kind, size)
       }
       start += segment.length
+    }
+  }
+
+  /// Runs of a block's size from the last block's end.
+  private mutating func cut(to end: Int, _ kind: SegmentKind, _ size: Int) {
+    var place = starts.last ?? 0
+    while place < end {
+      place = min(place + size, end)
+      starts.append(place)
+      kinds.append(kind)
+    }
+  }
+
+  /// Every box begins a block, or shares one with as many of its part as whole tiles would.
+  private mutating func appendBoxes(_ grid: Grid, _ tile: Grid, _ start: Int, _ kind: SegmentKind, _ size: Int) {
+    let together = max(1, size / max(1, tile.count ?? .max))
+    for (part, step) in GridBox.parts(of: grid, tile: tile) {
+      for (index, box) in part.boxes(of: step).enumerated() {
+        if index % together == 0 { cut(to: tokens.count, kind, size) }
+        append(box, of: grid, start)
+      }
+      cut(to: tokens.count, kind, size)
+    }
+  }
+
+  private mutating func append(_ box: GridBox, of grid: Grid, _ start: Int) {
+    for x in box.lower[0]..<box.upper[0] {
+      for y in box.lower[1]..<box.upper[1] {
+        let row = start + (x * grid.rows + y) * grid.columns
+        for z in box.lower[2]..<box.upper[2] { tokens.append(Int32(truncatingIfNeeded: row + z)) }
+      }
     }
   }
 
@@ -61,26 +92,12 @@ public struct BlockLayout: Equatable, Sendable {
   }
 
   private mutating func appendTiles(_ grid: Grid, _ tile: Grid, _ start: Int) {
-    let step = Grid(
-      frames: min(tile.frames, max(grid.frames, 1)), rows: min(tile.rows, max(grid.rows, 1)),
-      columns: min(tile.columns, max(grid.columns, 1)))
+    let tile = [tile.frames, tile.rows, tile.columns]
+    let extent = [grid.frames, grid.rows, grid.columns]
+    let all = GridBox(lower: [0, 0, 0], upper: extent).boxes(of: (0..<3).map { min(tile[$0], max(extent[$0], 1)) })
     for whole in [true, false] {
-      for f in stride(from: 0, to: grid.frames, by: step.frames) {
-        let frames = min(f + step.frames, grid.frames)
-        for r in stride(from: 0, to: grid.rows, by: step.rows) {
-          let rows = min(r + step.rows, grid.rows)
-          for c in stride(from: 0, to: grid.columns, by: step.columns) {
-            let columns = min(c + step.columns, grid.columns)
-            let isWhole = frames - f == tile.frames && rows - r == tile.rows && columns - c == tile.columns
-            guard isWhole == whole else { continue }
-            for x in f..<frames {
-              for y in r..<rows {
-                let row = start + (x * grid.rows + y) * grid.columns
-                for z in c..<columns { tokens.append(Int32(truncatingIfNeeded: row + z)) }
-              }
-            }
-          }
-        }
+      for box in all where (0..<3).allSatisfy({ box.upper[$0] - box.lower[$0] == tile[$0] }) == whole {
+        append(box, of: grid, start)
       }
     }
   }

@@ -40,16 +40,16 @@ extension Oracle {
     let own = choices.first { !$0.isEmpty } ?? []
     let many = own.isEmpty ? 0 : Oracle.count(1 / 16, of: own.count)
     let sharpness = coarse.map { row in own.map { row[$0] }.sorted(by: >).prefix(many).reduce(0, +) }
-    guard policy.rank == .gap else { return Scores(rank: coarse, coarse: coarse, sharpness: sharpness) }
+    guard policy.rank != .mass else { return Scores(rank: coarse, coarse: coarse, sharpness: sharpness) }
     let rank = queryBlocks.indices.map { i in
-      let spread = keyBlocks.map { variance(meanQueries[i], $0) }
+      let excess = excess(queryBlocks[i], meanQueries[i], keyBlocks)
       var mass = Array(repeating: 0.0, count: keyBlocks.count)
       for token in queryBlocks[i].tokens {
         let row = Oracle.softmax(
-          keyBlocks.indices.map { scale * Oracle.dot(queries[token], meanKeys[$0]) + sizes[$0] + spread[$0] / 2 })
+          keyBlocks.indices.map { scale * Oracle.dot(queries[token], meanKeys[$0]) + sizes[$0] + excess[$0] })
         for j in row.indices { mass[j] += row[j] / Double(queryBlocks[i].tokens.count) }
       }
-      return mass.indices.map { -mass[$0] * expm1(-spread[$0] / 2) }
+      return mass.indices.map { -mass[$0] * expm1(-excess[$0]) }
     }
     return Scores(rank: rank, coarse: coarse, sharpness: sharpness)
   }

@@ -14,12 +14,14 @@ public struct Oracle: Sendable {
   public var scale: Double
   public var blockQ, blockK: Int
   public var tile: Grid?
+  public var edges: TileEdges
   /// [keys]: true = attend; nil: all.
   public var mask: [Bool]?
 
   public init(
     queries: [[Double]], keys: [[Double]], values: [[Double]], policy: Policy, querySegments: [Segment],
-    keySegments: [Segment], scale: Double, blockQ: Int = 64, blockK: Int = 64, tile: Grid? = nil, mask: [Bool]? = nil
+    keySegments: [Segment], scale: Double, blockQ: Int = 64, blockK: Int = 64, tile: Grid? = nil, edges: TileEdges = .shared,
+    mask: [Bool]? = nil
   ) {
     self.queries = queries
     self.keys = keys
@@ -31,6 +33,7 @@ public struct Oracle: Sendable {
     self.blockQ = blockQ
     self.blockK = blockK
     self.tile = tile
+    self.edges = edges
     self.mask = mask
   }
 
@@ -55,7 +58,7 @@ public struct Oracle: Sendable {
   private func blocks(
     _ side: String, _ segments: [Segment], _ total: Int, _ size: Int
   ) throws(AttentionError) -> [Block] {
-    let layout = try BlockLayout(side: side, segments: segments, total: total, size: size, tile: tile)
+    let layout = try BlockLayout(side: side, segments: segments, total: total, size: size, tile: tile, edges: edges)
     return (0..<layout.count).map { i in
       Block(tokens: layout.tokens[layout.starts[i]..<layout.starts[i + 1]].map(Int.init), kind: layout.kinds[i])
     }
@@ -85,10 +88,13 @@ public struct Oracle: Sendable {
 
   /// Variance, over a block's keys, of the scores of a mean query.
   func variance(_ meanQuery: [Double], _ block: Block) -> Double {
-    let scores = block.tokens.map { scale * Oracle.dot(meanQuery, keys[$0]) }
-    guard !scores.isEmpty else { return 0 }
-    let mean = scores.reduce(0, +) / Double(scores.count)
-    return scores.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(scores.count)
+    Oracle.variance(block.tokens.map { scale * Oracle.dot(meanQuery, keys[$0]) })
+  }
+
+  static func variance(_ x: [Double]) -> Double {
+    guard !x.isEmpty else { return 0 }
+    let mean = x.reduce(0, +) / Double(x.count)
+    return x.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(x.count)
   }
 
   /// The output for a selection, made here or elsewhere: [queries][value size].

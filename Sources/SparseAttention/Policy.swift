@@ -29,11 +29,14 @@ public struct Policy: Equatable, Sendable {
   }
 
   /// What scores a pair of blocks.
-  public enum Rank: Equatable, Sendable {
+  public enum Rank: String, Equatable, Sendable, CaseIterable {
     /// Its coarse attention.
     case mass
-    /// The mass that its Taylor term would lose.
+    /// The mass that its Taylor term would lose, were its scores Gaussian: from their variance under the mean query.
     case gap
+    /// The same from their log-sum-exp under the mean query and the spread of the block's queries about it. What
+    /// calibration uses.
+    case loss
   }
 
   /// What stands for the blocks that are not listed.
@@ -99,6 +102,12 @@ extension Policy {
       case .coverage(let x): (1, x)
       case .threshold(let x): (2, x)
       }
+    let rankKind: Float =
+      switch rank {
+      case .mass: 0
+      case .gap: 1
+      case .loss: 2
+      }
     let order: Float =
       switch taylor {
       case .none: -1
@@ -107,7 +116,7 @@ extension Policy {
       }
     return [
       exact ? 1 : 0, contextKeep, droppedContext == .average ? 1 : 0, routeKind, routeValue, selectKind, selectValue,
-      floor, rank == .gap ? 1 : 0, order,
+      floor, rankKind, order,
     ]
   }
 
@@ -135,6 +144,7 @@ extension Policy {
     switch r[8] {
     case 0: rank = .mass
     case 1: rank = .gap
+    case 2: rank = .loss
     default: return nil
     }
     switch r[9] {

@@ -11,16 +11,20 @@ public struct SitePolicy: Equatable, Sendable {
   public var blockK: Int
   /// Tokens of a tile by frames × rows × columns; nil keeps sequence order.
   public var tile: Grid?
+  /// What becomes of the tokens that no whole tile covers.
+  public var edges: TileEdges
   public var compute: ComputeType
   /// [points][heads]; a point is an operating point, quality × phases + phase.
   public var points: [[Policy]]
 
   public init(
-    blockQ: Int = 64, blockK: Int = 64, tile: Grid? = nil, compute: ComputeType = .float32, points: [[Policy]]
+    blockQ: Int = 64, blockK: Int = 64, tile: Grid? = nil, edges: TileEdges = .shared,
+    compute: ComputeType = .float32, points: [[Policy]]
   ) {
     self.blockQ = blockQ
     self.blockK = blockK
     self.tile = tile
+    self.edges = edges
     self.compute = compute
     self.points = points
   }

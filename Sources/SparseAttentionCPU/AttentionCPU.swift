@@ -59,11 +59,11 @@ public enum AttentionCPU {
       result.exact = (0..<run.shape.queryBlocks).map { i in
         let w = run.work(head: flat, block: i)
         var listed = Array(repeating: false, count: n)
-        if !plan.full[i] && plan.policy.rank == .gap {
+        if !plan.full[i] && plan.policy.rank != .mass {
           run.load(w, run.workers[0])
           run.multiplyMeans(w, run.workers[0])
         }
-        let count = run.list(w, plan, run.workers[0])
+        let (count, _) = run.list(w, plan, run.workers[0])
         var keys = 0
         for k in 0..<count {
           let j = Int(run.workers[0].list[k])

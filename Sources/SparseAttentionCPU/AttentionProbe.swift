@@ -24,7 +24,8 @@ extension AttentionCPU {
   /// How many query blocks a problem has.
   public static func queryBlockCount(_ problem: AttentionProblem) throws(AttentionError) -> Int {
     try BlockLayout(
-      side: "query", segments: problem.querySegments, total: problem.queries, size: problem.blockQ, tile: problem.tile
+      side: "query", segments: problem.querySegments, total: problem.queries, size: problem.blockQ, tile: problem.tile,
+      edges: problem.edges
     ).count
   }
 

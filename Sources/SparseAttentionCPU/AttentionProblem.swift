@@ -72,6 +72,8 @@ public struct AttentionProblem: @unchecked Sendable {
   public var blockK = 64
   /// Tokens of a tile by frames × rows × columns; nil keeps sequence order.
   public var tile: Grid?
+  /// What becomes of the tokens that no whole tile covers.
+  public var edges = TileEdges.shared
   /// One a query head.
   public var policies: [Policy]
   /// [batch, heads, 4] float32: executed density, share of full query blocks, context kept, mean sharpness.

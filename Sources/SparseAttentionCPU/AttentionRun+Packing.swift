@@ -25,7 +25,7 @@ extension AttentionRun {
   func means(_ wave: Wave) -> Pass {
     guard needs.coarse else { return .empty }
     let tasks = wave.isFirst ? wave.keyHeads.count * shape.meanChunks : 0
-    let groups = needs.variance ? shape.paddedQ / 64 : 0
+    let groups = needs.excess ? shape.paddedQ / 64 : 0
     return Pass(count: tasks + wave.heads.count * groups) { [self] worker, i, _ in
       if i < tasks {
         packMeans(slots[i / shape.meanChunks], chunk: i % shape.meanChunks, workers[worker])
@@ -48,6 +48,7 @@ extension AttentionRun {
       a.rows.count = Int64(tokens.sizes[j])
       a.packed = to.keys + j * shape.keyBlockWords
       a.mean = needs.coarse ? to.meanKeys + j * shape.keyWidth : nil
+      a.variance = needs.loss ? to.keySpread + j * shape.keyWidth : nil
       kernels.pack_keys(&a)
       let place = a.rows
       a.rows = values
@@ -55,6 +56,7 @@ extension AttentionRun {
       a.rows.count = place.count
       a.width = Int64(shape.valueWidth)
       a.packed = to.values + j * shape.valueBlockWords
+      a.variance = nil
       a.mean = needs.coarse ? to.meanValues + j * shape.valueWidth : nil
       kernels.pack_values(&a)
     }
@@ -63,20 +65,33 @@ extension AttentionRun {
   private func averageQueries(head: Int, chunk c: Int, _ worker: WorkerSlot) {
     let to = table(of: head)
     for i in c * chunk..<min((c + 1) * chunk, shape.queryBlocks) {
-      average(work(head: head, block: i), to.meanQueries + i * shape.keyWidth, worker)
+      average(
+        work(head: head, block: i), to.meanQueries + i * shape.keyWidth,
+        needs.loss ? to.querySpread + i * shape.keyWidth : nil, worker)
     }
   }
 
-  /// The mean of a query block; that of 128 queries is put together from its halves.
-  private func average(_ w: Work, _ mean: UnsafeMutablePointer<Float>, _ worker: WorkerSlot) {
+  /// The mean of a query block and the variances of its columns; those of 128 queries are put together from its halves.
+  private func average(
+    _ w: Work, _ mean: UnsafeMutablePointer<Float>, _ variance: UnsafeMutablePointer<Float>?, _ worker: WorkerSlot
+  ) {
+    let (otherMean, otherVariance) = (worker.tile, worker.tile + 256)
     for p in 0..<w.panels {
       var a = packing(queryRows(w, p), worker, width: shape.keyWidth, capacity: 64, brain: false)
-      a.mean = p == 0 ? mean : worker.tile
+      a.mean = p == 0 ? mean : otherMean
+      a.variance = variance == nil ? nil : p == 0 ? variance : otherVariance
       kernels.mean(&a)
     }
     guard w.panels > 1 else { return }
     let second = Float(w.rows(1)) / Float(w.size)
-    for c in 0..<shape.keyWidth { mean[c] = mean[c] * (1 - second) + worker.tile[c] * second }
+    for c in 0..<shape.keyWidth {
+      if let variance {
+        let apart = mean[c] - otherMean[c]
+        variance[c] =
+          variance[c] * (1 - second) + otherVariance[c] * second + apart * apart * (second * (1 - second))
+      }
+      mean[c] = mean[c] * (1 - second) + otherMean[c] * second
+    }
   }
 
   private func packMeans(_ s: KeySlot, chunk c: Int, _ worker: WorkerSlot) {
@@ -113,6 +128,12 @@ extension AttentionRun {
     var a = packing(queries, worker, width: shape.keyWidth, capacity: 64, brain: shape.brain)
     a.scale = shape.scale
     a.packed = s.queryPanels + group * 64 * shape.words
+    kernels.pack_queries(&a)
+    guard needs.loss else { return }
+    queries.base = UnsafeRawPointer(s.querySpread + group * 64 * shape.keyWidth)
+    a = packing(queries, worker, width: shape.keyWidth, capacity: 64, brain: false)
+    a.scale = problem.scale * problem.scale
+    a.packed = s.spreadPanels + group * 64 * shape.keyWidth
     kernels.pack_queries(&a)
   }
 }

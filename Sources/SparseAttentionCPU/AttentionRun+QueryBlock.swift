@@ -26,7 +26,7 @@ extension AttentionRun {
     }
   }
 
-  /// q·k̄ of every query and key block: for the gap and for the Taylor terms.
+  /// q·k̄ of every query and key block: for ranking by a lost mass and for the Taylor terms.
   func multiplyMeans(_ w: Work, _ worker: WorkerSlot) {
     let keys = slot(of: w.head)
     for p in 0..<w.panels {
@@ -45,7 +45,8 @@ extension AttentionRun {
   }
 
   /// Which key blocks this query block computes token by token: the worker's list, ascending; how many.
-  func list(_ w: Work, _ plan: HeadPlan, _ worker: WorkerSlot) -> Int {
+  /// With the largest excess that they were ranked by, in bits; nil where they were not.
+  func list(_ w: Work, _ plan: HeadPlan, _ worker: WorkerSlot) -> (count: Int, excess: Float?) {
     let n = shape.keyBlocks
     if let forced = plan.forced {
       var count = 0
@@ -53,33 +54,34 @@ extension AttentionRun {
         worker.list[count] = Int32(truncatingIfNeeded: j)
         count += 1
       }
-      return count
+      return (count, nil)
     }
     if plan.full[w.block] {
       for (i, j) in plan.reachable.enumerated() { worker.list[i] = j }
-      return plan.reachable.count
+      return (plan.reachable.count, nil)
     }
-    choose(w, plan, worker)
+    let excess = choose(w, plan, worker)
     for j in plan.always { worker.flags[Int(j)] = 1 }
     var count = 0
     for j in 0..<n {
       worker.list[count] = Int32(truncatingIfNeeded: j)
       count += Int(worker.flags[j])
     }
-    return count
+    return (count, excess)
   }
 
-  private func choose(_ w: Work, _ plan: HeadPlan, _ worker: WorkerSlot) {
+  private func choose(_ w: Work, _ plan: HeadPlan, _ worker: WorkerSlot) -> Float? {
     let head = table(of: w.head)
     guard plan.poolCount > 0 else {
       for j in 0..<shape.paddedK { worker.flags[j] = 0 }
-      return
+      return nil
     }
     var choice = isa_choose()
+    var excess: Float?
     switch plan.policy.rank {
     case .mass: choice.scores = UnsafePointer(head.coarse + w.block * shape.paddedK)
-    case .gap:
-      scoreByGap(w, worker)
+    case .gap, .loss:
+      excess = scoreByLostMass(w, plan.policy.rank, worker)
       choice.scores = UnsafePointer(worker.row)
     }
     let floor = Shape.count(plan.policy.floor, of: plan.poolCount)
@@ -103,24 +105,58 @@ extension AttentionRun {
       choice.pool = pool.baseAddress
       kernels.choose(&choice)
     }
+    return excess
   }
 
-  private func scoreByGap(_ w: Work, _ worker: WorkerSlot) {
-    var a = isa_gap()
+  /// The worker's row of scores and excess, and the exponentials that they are made from.
+  /// The largest excess, in bits.
+  private func scoreByLostMass(_ w: Work, _ rank: Policy.Rank, _ worker: WorkerSlot) -> Float {
+    let sizes = batch(of: w.head).logSizes
+    let place = w.block * shape.paddedK
+    let table = table(of: w.head)
+    for j in 0..<shape.keyBlocks {
+      worker.excess[j] = rank == .loss ? table.loss[place + j] : boundedGap(table.halfVariance[place + j], sizes[j])
+    }
+    for j in shape.keyBlocks..<shape.paddedK { worker.excess[j] = 0 }
+    let apart = w.panels > 1 ? shape.paddedK * 64 : 0
+    var a = isa_lost()
     a.scores.0 = UnsafePointer(worker.meanScores)
-    a.scores.1 = UnsafePointer(worker.meanScores + (w.panels > 1 ? shape.paddedK * 64 : 0))
+    a.scores.1 = UnsafePointer(worker.meanScores + apart)
+    a.exponentials.0 = worker.exponentials
+    a.exponentials.1 = worker.exponentials + apart
+    a.references.0 = worker.references
+    a.references.1 = worker.references + (w.panels > 1 ? 64 : 0)
     a.queries.0 = Int64(w.rows(0))
     a.queries.1 = Int64(w.panels > 1 ? w.rows(1) : 0)
     a.panels = Int64(w.panels)
-    a.half_variance = UnsafePointer(table(of: w.head).halfVariance + w.block * shape.paddedK)
+    a.excess = UnsafePointer(worker.excess)
     a.count = Int64(shape.keyBlocks)
     a.padded = Int64(shape.paddedK)
-    a.scratch = worker.exponentials
+    a.factors = worker.factors
+    a.scratch = worker.choosing
     a.out = worker.row
-    batch(of: w.head).logSizes.withUnsafeBufferPointer { sizes in
+    return sizes.withUnsafeBufferPointer { sizes in
       a.log_sizes = sizes.baseAddress
-      kernels.gap(&a)
+      return kernels.lost(&a)
     }
+  }
+
+  /// A block of n keys cannot have more than n times the mass of its mean key's share; a Gaussian's excess has no bound.
+  private func boundedGap(_ halfVariance: Float, _ logSize: Float) -> Float {
+    min(halfVariance, max(0, logSize * 0.6931471805599453))
+  }
+
+  /// The largest excess, in bits, under which the terms may reuse the exponentials of ranking: their reference is as much
+  /// higher than the terms' own at most, which costs float32's range but no precision.
+  private var mostExcessForReuse: Float { 24 }
+
+  /// Whether the exponentials hold the terms up to a factor a block; if so, the worker's terms become those factors.
+  private func reusesExponentials(_ plan: HeadPlan, excess: Float?, _ worker: WorkerSlot) -> Bool {
+    guard let excess, plan.policy.taylor != .second, excess <= mostExcessForReuse else { return false }
+    for j in 0..<shape.keyBlocks {
+      worker.terms[j] = worker.terms[j] > -Float.infinity ? worker.factors[j] : 0
+    }
+    return true
   }
 
   /// The worker's biases of the terms: log2 of the keys, −∞ for what is listed or stands for nothing.
@@ -144,13 +180,14 @@ extension AttentionRun {
     output: (_ panel: isa_panel, _ index: Int) -> Void
   ) -> Int {
     let terms = plan.full[w.block] ? plan.hasFullTerms : plan.hasSparseTerms
-    let ranksByGap = plan.forced == nil && !plan.full[w.block] && plan.policy.rank == .gap
-    if (terms || ranksByGap) && !meansAreThere {
+    let ranksByLostMass = plan.forced == nil && !plan.full[w.block] && plan.policy.rank != .mass
+    if (terms || ranksByLostMass) && !meansAreThere {
       multiplyMeans(w, worker)
       meansAreThere = true
     }
-    let listed = list(w, plan, worker)
+    let (listed, excess) = list(w, plan, worker)
     if terms { prepareTerms(w, plan, listed, worker) }
+    let reuses = terms && reusesExponentials(plan, excess: excess, worker)
     let slot = self.slot(of: w.head)
     let batch = batch(of: w.head)
     for p in 0..<w.panels {
@@ -173,6 +210,11 @@ extension AttentionRun {
         t.means.capacity = 64
         t.scores = UnsafePointer(worker.meanScores + p * shape.paddedK * 64)
         t.bias = UnsafePointer(worker.terms)
+        if reuses {
+          t.exponentials = UnsafePointer(worker.exponentials + p * shape.paddedK * 64)
+          t.references = UnsafePointer(worker.references + p * 64)
+          t.factors = UnsafePointer(worker.terms)
+        }
         t.count = Int64(shape.keyBlocks)
         if listed > 0 { t.next = a.packed.keys + Int(worker.list[0]) * shape.keyBlockWords }
         kernels.terms(&t)

@@ -2,22 +2,24 @@ import CKernels
 import SparseAttention
 
 extension AttentionRun {
-  /// Coarse attention with sharpness, and the variances: everything that looks at all pairs of blocks.
+  /// Coarse attention with sharpness, and the tables of excess: everything that looks at all pairs of blocks.
   func ranking(_ wave: Wave) -> Pass {
     guard needs.coarse else { return .empty }
     let strip = 16
     let strips = (shape.queryBlocks + strip - 1) / strip
     let groups = shape.paddedQ / 64
     let batchesOfKeys = (shape.keyBlocks + 15) / 16
-    let varying = wave.heads.filter { gapHeads[$0 % shape.heads] }
-    let varianceTasks = varying.count * groups * batchesOfKeys
-    return Pass(count: varianceTasks + wave.heads.count * strips) { [self] worker, i, _ in
-      if i < varianceTasks {
-        let head = varying[i / (groups * batchesOfKeys)]
+    let tables =
+      wave.heads.filter { varianceHeads[$0 % shape.heads] }.map { ($0, ISA_HALF_VARIANCE) }
+      + wave.heads.filter { lossHeads[$0 % shape.heads] }.map { ($0, ISA_LOSS) }
+    let excessTasks = tables.count * groups * batchesOfKeys
+    return Pass(count: excessTasks + wave.heads.count * strips) { [self] worker, i, _ in
+      if i < excessTasks {
+        let (head, kind) = tables[i / (groups * batchesOfKeys)]
         let rest = i % (groups * batchesOfKeys)
-        variances(head: head, group: rest / batchesOfKeys, keys: rest % batchesOfKeys, workers[worker])
+        excess(kind, head: head, group: rest / batchesOfKeys, keys: rest % batchesOfKeys, workers[worker])
       } else {
-        let j = i - varianceTasks
+        let j = i - excessTasks
         coarseRows(
           head: wave.heads.lowerBound + j / strips, from: j % strips * strip,
           to: min((j % strips + 1) * strip, shape.queryBlocks), workers[worker])
@@ -25,21 +27,30 @@ extension AttentionRun {
     }
   }
 
-  private func variances(head: Int, group: Int, keys: Int, _ worker: WorkerSlot) {
+  private func excess(_ kind: Int, head: Int, group: Int, keys: Int, _ worker: WorkerSlot) {
     let to = table(of: head)
+    let batch = batch(of: head)
     let count = min(64, shape.queryBlocks - group * 64)
-    var a = isa_variance()
+    var a = isa_excess()
+    a.kind = Int32(kind)
     a.panel = UnsafePointer(to.queryPanels + group * 64 * shape.words)
     a.packed = packed(slot(of: head))
-    a.sizes = batch(of: head).keys.sizes.base
+    a.sizes = batch.keys.sizes.base
     a.first = Int64(keys * 16)
     a.count = Int64(min(16, shape.keyBlocks - keys * 16))
     a.columns = Int64((count + 15) & ~15)
-    a.out = to.halfVariance + group * 64 * shape.paddedK
+    a.out = (kind == ISA_LOSS ? to.loss : to.halfVariance) + group * 64 * shape.paddedK
     a.out_stride = Int64(shape.paddedK)
     a.s = worker.square
     a.tile = worker.tile
-    kernels.variance(&a)
+    a.query_spread = UnsafePointer(to.spreadPanels + group * 64 * shape.keyWidth)
+    a.key_spread = UnsafePointer(slot(of: head).keySpread)
+    a.spread_width = Int64(shape.keyWidth)
+    a.about = worker.exponentials
+    batch.logSizes.withUnsafeBufferPointer { sizes in
+      a.log_sizes = sizes.baseAddress
+      kernels.excess(&a)
+    }
   }
 
   private func coarseRows(head: Int, from: Int, to end: Int, _ worker: WorkerSlot) {

@@ -14,9 +14,8 @@ final class AttentionRun {
   let queryBlocks, keyBlocks: BlockLayout
   let queryTokens: BlockTokens
   let batches: [BatchPlan]
-  /// For each head, whether its policy needs the tables.
-  let gapHeads: [Bool]
-
+  /// For each head, whether its policies need the table.
+  let varianceHeads, lossHeads: [Bool]
 
   /// The wave, with the tables of its heads and its key heads.
   var wave = Wave(batch: 0, keyHeads: 0..<0, heads: 0..<0, isFirst: true)
@@ -35,7 +34,9 @@ final class AttentionRun {
     var needs = Needs()
     needs.coarse = statistics || policies.contains { !$0.exact }
     func needsVariance(_ p: Policy) -> Bool { !p.exact && (p.rank == .gap || p.taylor == .second) }
+    func needsLoss(_ p: Policy) -> Bool { !p.exact && p.rank == .loss }
     needs.variance = policies.contains(where: needsVariance)
+    needs.loss = policies.contains(where: needsLoss)
     needs.bias = problem.bias != nil
     needs.probe = !probing.isEmpty
     self.needs = needs
@@ -43,10 +44,10 @@ final class AttentionRun {
     let plain = !needs.coarse
     queryBlocks = try BlockLayout(
       side: "query", segments: problem.querySegments, total: problem.queries, size: problem.blockQ,
-      tile: problem.tile, plain: plain)
+      tile: problem.tile, edges: problem.edges, plain: plain)
     keyBlocks = try BlockLayout(
       side: "key", segments: problem.keySegments, total: problem.keys, size: problem.blockK, tile: problem.tile,
-      plain: plain)
+      edges: problem.edges, plain: plain)
     queryTokens = BlockTokens(queryBlocks, blockSize: problem.blockQ, mask: nil)
     shape = Shape(
       problem, queryBlocks: queryBlocks.count, keyBlocks: keyBlocks.count,
@@ -60,7 +61,8 @@ final class AttentionRun {
     }
     self.batches = batches
     let all = [problem.policies] + probing
-    gapHeads = (0..<problem.heads).map { h in all.contains { needsVariance($0[h]) } }
+    varianceHeads = (0..<problem.heads).map { h in all.contains { needsVariance($0[h]) } }
+    lossHeads = (0..<problem.heads).map { h in all.contains { needsLoss($0[h]) } }
   }
 
   func batch(of head: Int) -> BatchPlan { batches[batches.count == 1 ? 0 : head / shape.heads] }
@@ -70,7 +72,7 @@ final class AttentionRun {
 
   /// Cuts the scratch for waves of so many key heads and heads.
   func carve(_ carver: inout Carver, keyHeads: Int, heads count: Int, threads: Int) {
-    slots = (0..<keyHeads).map { _ in KeySlot(shape, &carver) }
+    slots = (0..<keyHeads).map { _ in KeySlot(shape, needs: needs, &carver) }
     heads = (0..<count).map { _ in HeadSlot(shape, needs: needs, &carver) }
     plans = (0..<count).map { _ in HeadPlans() }
     workers = (0..<threads).map { _ in WorkerSlot(shape, needs: needs, &carver) }

@@ -9,8 +9,10 @@ struct KeySlot {
   let packedMeanKeys, packedMeanValues: UnsafeMutablePointer<Float>
   /// [paddedK / 64][keyWidth][64] mean keys, transposed and scaled: the panels of coarse attention.
   let coarsePanels: UnsafeMutablePointer<Float>
+  /// [paddedK][keyWidth]: variance of each column of a block's keys.
+  let keySpread: UnsafeMutablePointer<Float>
 
-  init(_ s: Shape, _ c: inout Carver) {
+  init(_ s: Shape, needs: Needs, _ c: inout Carver) {
     keys = c.floats(s.keyBlocks * s.keyBlockWords)
     values = c.floats(s.keyBlocks * s.valueBlockWords)
     meanKeys = c.floats(s.paddedK * s.keyWidth)
@@ -18,6 +20,7 @@ struct KeySlot {
     packedMeanKeys = c.floats(s.paddedK * s.words)
     packedMeanValues = c.floats(s.paddedK * s.valueWidth / s.pack)
     coarsePanels = c.floats(s.paddedK * s.keyWidth)
+    keySpread = c.floats(needs.loss ? s.paddedK * s.keyWidth : 0)
   }
 }
 
@@ -25,10 +28,12 @@ struct KeySlot {
 struct HeadSlot {
   /// [paddedQ][keyWidth].
   let meanQueries: UnsafeMutablePointer<Float>
-  /// [paddedQ / 64][words][64] mean queries, transposed and scaled: the panels of variances.
+  /// [paddedQ / 64][words][64] mean queries, transposed and scaled: the panels of excess.
   let queryPanels: UnsafeMutablePointer<Float>
-  /// [paddedQ][paddedK]: coarse attention; half the variances of scores.
-  let coarse, halfVariance: UnsafeMutablePointer<Float>
+  /// [paddedQ][keyWidth] variances of the columns of a block's queries, and [paddedQ / 64][keyWidth][64] as panels.
+  let querySpread, spreadPanels: UnsafeMutablePointer<Float>
+  /// [paddedQ][paddedK]: coarse attention; half the variances of scores; the excess that `loss` ranks by.
+  let coarse, halfVariance, loss: UnsafeMutablePointer<Float>
   /// [paddedQ].
   let sharpness: UnsafeMutablePointer<Float>
   /// [queryBlocks]: products of queries and keys computed token by token, of the last policy.
@@ -36,9 +41,12 @@ struct HeadSlot {
 
   init(_ s: Shape, needs: Needs, _ c: inout Carver) {
     meanQueries = c.floats(needs.coarse ? s.paddedQ * s.keyWidth : 0)
-    queryPanels = c.floats(needs.variance ? s.paddedQ * s.words : 0)
+    queryPanels = c.floats(needs.excess ? s.paddedQ * s.words : 0)
+    querySpread = c.floats(needs.loss ? s.paddedQ * s.keyWidth : 0)
+    spreadPanels = c.floats(needs.loss ? s.paddedQ * s.keyWidth : 0)
     coarse = c.floats(needs.coarse ? s.paddedQ * s.paddedK : 0)
     halfVariance = c.floats(needs.variance ? s.paddedQ * s.paddedK : 0)
+    loss = c.floats(needs.loss ? s.paddedQ * s.paddedK : 0)
     sharpness = c.floats(s.paddedQ)
     executed = c.take(s.queryBlocks, of: Int.self)
   }
@@ -51,10 +59,11 @@ struct WorkerSlot {
   let queries: UnsafeMutablePointer<Float>
   /// [paddedK][64] for each panel: products with the mean keys.
   let meanScores: UnsafeMutablePointer<Float>
-  let exponentials: UnsafeMutablePointer<Float>
+  /// [paddedK][64] for each panel, and [64] for each: what ranking by a lost mass leaves for the terms.
+  let exponentials, references: UnsafeMutablePointer<Float>
   let packing, bias, square, tile: UnsafeMutablePointer<Float>
   /// [paddedK].
-  let row, terms, choosing: UnsafeMutablePointer<Float>
+  let row, excess, factors, terms, choosing: UnsafeMutablePointer<Float>
   let flags, list: UnsafeMutablePointer<Int32>
   /// [blockQ][valueWidth] for the probe: exact and approximate rows.
   let exactRows, rows: UnsafeMutablePointer<Float>
@@ -72,14 +81,17 @@ struct WorkerSlot {
       m: c.floats(64), l: c.floats(64), x: c.floats(64))
     let means = needs.coarse ? s.paddedK : 0
     meanScores = c.floats(s.panels * means * 64)
-    exponentials = c.floats(needs.variance ? means * 64 + s.paddedK + 128 : 0)
+    exponentials = c.floats(needs.excess ? s.panels * means * 64 : 0)
+    references = c.floats(needs.excess ? s.panels * 64 : 0)
     packing = c.floats(64 * max(s.keyWidth, s.valueWidth) + 128 + 6144)
     bias = c.floats(needs.bias ? 64 * 64 + 4096 : 0)
     square = c.floats(64 * 64)
     tile = c.floats(16 * 64)
     row = c.floats(max(s.paddedK, s.paddedQ))
+    excess = c.floats(needs.excess ? s.paddedK : 0)
+    factors = c.floats(needs.excess ? s.paddedK : 0)
     terms = c.floats(s.paddedK)
-    choosing = c.floats(max(s.paddedK, s.paddedQ))
+    choosing = c.floats(max(s.paddedK, s.paddedQ) + 64)
     flags = c.take(max(s.paddedK, s.paddedQ), of: Int32.self)
     list = c.take(max(s.paddedK, s.paddedQ), of: Int32.self)
     exactRows = c.floats(needs.probe ? s.blockQ * s.valueWidth : 0)
@@ -92,6 +104,9 @@ struct WorkerSlot {
 struct Needs {
   var coarse = false
   var variance = false
+  var loss = false
+  /// Either table of excess.
+  var excess: Bool { variance || loss }
   var bias = false
   var probe = false
 }

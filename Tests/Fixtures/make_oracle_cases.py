@@ -1,4 +1,5 @@
-"""Writes oracle.json: small attentions as the operator's executable definition decides and computes them.
+"""Writes oracle.json: small attentions as the operator's executable definition decides and computes them, with what
+`operator_extensions.py` beside this adds to it.
 
     python make_oracle_cases.py PATH/TO/isa_oracle.py > oracle.json
 
@@ -11,10 +12,13 @@ import sys
 
 import numpy as np
 
+import operator_extensions
+
 spec = importlib.util.spec_from_file_location("isa_oracle", sys.argv[1])
 oracle = importlib.util.module_from_spec(spec)
 sys.modules["isa_oracle"] = oracle
 spec.loader.exec_module(oracle)
+operator_extensions.extend(oracle)
 Segment, Policy = oracle.Segment, oracle.Policy
 MASK = (1 << 64) - 1
 
@@ -53,12 +57,19 @@ POLICIES = {
     "gap threshold": Policy(rank="gap", select=("threshold", 0.03), route=("threshold", 0.25)),
     "gap coverage": Policy(rank="gap", select=("coverage", 0.8), taylor=2, context_keep=0.5),
     "second": Policy(taylor=2, route=("share", 0.3)),
+    "loss": Policy(rank="loss", select=("density", 0.3)),
+    "loss threshold": Policy(rank="loss", select=("threshold", 0.03), context_keep=0.5),
+    "loss coverage": Policy(rank="loss", select=("coverage", 0.8), taylor=2, floor=0.2),
 }
 SETTINGS = [
     dict(q=VIDEO, k=VIDEO, tile=(4, 4, 4)),
     dict(q=VIDEO, k=VIDEO, tile=(2, 4, 8), block_q=128, block_k=32, mask=0.6),
     dict(q=PLAIN, k=VIDEO, tile=None, block_k=32),
     dict(q=ONLY_CONTEXT, k=ONLY_CONTEXT, tile=None, mask=0.9),
+    dict(q=VIDEO, k=VIDEO, tile=(4, 4, 4), edges="boxes"),
+    dict(q=VIDEO, k=VIDEO, tile=(2, 4, 4), edges="boxes", block_q=128, block_k=32, mask=0.7),
+    # Scores far apart, so that the bounds of `gap` and `loss` bind.
+    dict(q=VIDEO, k=VIDEO, tile=(4, 4, 4), amplitude=12.0),
 ]
 
 
@@ -72,20 +83,22 @@ for s, setting in enumerate(SETTINGS):
         seed = 100 * s + p
         noise, d, dv = Noise(seed), 8, 5
         sq, sk = (sum(x.length for x in setting[side]) for side in "qk")
-        q, k, v = rows(noise, sq, d, 2.0), rows(noise, sk, d, 1.0), rows(noise, sk, dv, 1.0)
+        q, k, v = rows(noise, sq, d, setting.get("amplitude", 2.0)), rows(noise, sk, d, 1.0), rows(noise, sk, dv, 1.0)
         mask = None
         if "mask" in setting:
             mask = np.array([noise.uniform() < setting["mask"] for _ in range(sk)])
         block_q, block_k = setting.get("block_q", 64), setting.get("block_k", 64)
+        operator_extensions.use_edges(oracle, setting.get("edges", "shared"), setting["tile"], block_q, block_k)
         out, chosen = oracle.head(q, k, v, policy, q_segments=setting["q"], k_segments=setting["k"], scale=d ** -0.5,
                                   block_q=block_q, block_k=block_k, tile=setting["tile"], key_mask=mask)
         row = [float(policy.exact), policy.context_keep, float(policy.dropped_context == "average"),
                float(policy.route[0] == "threshold"), policy.route[1],
                float(["density", "coverage", "threshold"].index(policy.select[0])), policy.select[1], policy.floor,
-               float(policy.rank == "gap"), -1.0 if policy.taylor is None else float(policy.taylor)]
+               float(["mass", "gap", "loss"].index(policy.rank)), -1.0 if policy.taylor is None else float(policy.taylor)]
         cases.append(dict(
             name=f"{name} {s}", seed=seed, policy=row, blockQ=block_q, blockK=block_k, tile=setting["tile"],
-            querySegments=[[x.kind, x.length, *(x.grid or (0, 0, 0))] for x in setting["q"]],
+            edges=setting.get("edges", "shared"),
+            amplitude=setting.get("amplitude", 2.0), querySegments=[[x.kind, x.length, *(x.grid or (0, 0, 0))] for x in setting["q"]],
             keySegments=[[x.kind, x.length, *(x.grid or (0, 0, 0))] for x in setting["k"]],
             mask=None if mask is None else bits(mask), kept=bits(chosen.kept), averaged=bits(chosen.averaged),
             full=bits(chosen.full), exact=bits(chosen.exact), statistics=[round(float(x), 9) for x in chosen.statistics],

@@ -10,6 +10,7 @@ import Testing
     let oracle = c.oracle()
     let p = Problem()
     (p.headSize, p.valueSize, p.blockQ, p.blockK, p.tile) = (8, 5, c.blockQ, c.blockK, oracle.tile)
+    p.edges = oracle.edges
     (p.querySegments, p.keySegments) = (oracle.querySegments, oracle.keySegments)
     p.policies = [oracle.policy]
     p.mask = oracle.mask.map { [$0] }

@@ -90,11 +90,12 @@ extension KernelRow: CustomTestStringConvertible {
 
   @Test(arguments: available, [(64, 32), (128, 32), (128, 64)])
   func blockSizes(_ kernel: KernelRow, size: (Int, Int)) throws {
-    for rank in [Policy.Rank.mass, .gap] {
+    for rank in [Policy.Rank.mass, .gap, .loss] {
       let p = Problem()
       (p.blockQ, p.blockK) = size
       (p.querySegments, p.keySegments) = (Self.video, Self.video)
       p.tile = Grid(frames: 2, rows: 4, columns: 8)
+      p.edges = .boxes
       p.policies = [Policy(contextKeep: 0.5, select: .density(0.25), rank: rank)]
       p.fill(3)
       try Self.check(p, kernel)
@@ -109,7 +110,7 @@ extension KernelRow: CustomTestStringConvertible {
       (p.batch, p.heads, p.kvHeads) = (2, 3, 3)
       (p.querySegments, p.keySegments) = (Self.video, Self.video)
       p.mask = (0..<2).map { _ in (0..<p.keys).map { $0 > 80 && noise.uniform() < share } }
-      p.policies = [.exact, Policy(rank: .gap, taylor: .second), .paper]
+      p.policies = [.exact, Policy(rank: .gap, taylor: .second), Policy(rank: .loss)]
       p.fill(5)
       try Self.check(p, kernel)
     }

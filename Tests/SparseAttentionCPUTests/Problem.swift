@@ -45,6 +45,7 @@ final class Problem: @unchecked Sendable {
   var element = ElementType.float32, compute = ElementType.float32
   var blockQ = 64, blockK = 64
   var tile: Grid?
+  var edges = TileEdges.shared
   var policies: [Policy] = [.exact]
   var scale: Float?
   var layout = Layout.bshd
@@ -155,7 +156,7 @@ final class Problem: @unchecked Sendable {
       keySegments: keySegments, policies: policies)
     (p.batch, p.heads, p.kvHeads, p.queries, p.keys) = (batch, heads, kvHeads, queries, keys)
     (p.headSize, p.valueSize, p.element, p.compute) = (headSize, valueSize, element, compute)
-    (p.blockQ, p.blockK, p.tile, p.scale) = (blockQ, blockK, tile, scaled)
+    (p.blockQ, p.blockK, p.tile, p.edges, p.scale) = (blockQ, blockK, tile, edges, scaled)
     let flags = (mask ?? []).flatMap { $0.map { UInt8($0 ? 1 : 0) } }
     var statistics = Array(repeating: Float(-1), count: batch * heads * 4)
     try flags.withUnsafeBufferPointer { flags in
@@ -216,7 +217,7 @@ final class Problem: @unchecked Sendable {
     return Oracle(
       queries: double(q[b][h]), keys: double(k[b][g]), values: double(v[b][g]), policy: policies[h],
       querySegments: querySegments, keySegments: keySegments, scale: Double(scaled), blockQ: blockQ, blockK: blockK,
-      tile: tile, mask: mask.map { $0[b % $0.count] })
+      tile: tile, edges: edges, mask: mask.map { $0[b % $0.count] })
   }
 
   /// Relative L2 error of an output against float64; the largest number where the expected one is all zero.

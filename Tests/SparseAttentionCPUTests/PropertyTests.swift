@@ -19,7 +19,7 @@ import Testing
   func listingEverythingIsDense(_ kernel: KernelRow, compute: ElementType) throws {
     let whole: [Policy] = [
       Policy(select: .density(1)), Policy(route: .share(1)), Policy(route: .threshold(0)), Policy(select: .coverage(1)),
-      Policy(floor: 1), Policy(select: .threshold(0), rank: .gap),
+      Policy(floor: 1), Policy(select: .threshold(0), rank: .gap), Policy(select: .threshold(0), rank: .loss),
     ]
     let p = problem(whole)
     p.compute = compute
@@ -49,6 +49,7 @@ import Testing
   func threadsChangeNoBit(_ kernel: KernelRow, compute: ElementType) throws {
     let p = problem([
       .exact, .paper, Policy(select: .threshold(0.02), rank: .gap), Policy(contextKeep: 0.5, taylor: .second),
+      Policy(select: .threshold(0.02), rank: .loss),
     ])
     p.compute = compute
     let one = try p.run(kernel)
@@ -84,6 +85,7 @@ import Testing
       .paper, Policy(contextKeep: 0.5, select: .coverage(0.5)), Policy(select: .density(0.3), rank: .gap),
       Policy(route: .threshold(0.2), select: .threshold(0.05), floor: 0.2, rank: .gap),
       Policy(route: .share(0.3), select: .coverage(0.8), rank: .gap, taylor: .none),
+      Policy(select: .density(0.3), rank: .loss), Policy(contextKeep: 0.5, select: .threshold(0.03), rank: .loss),
     ]
     var pairs = 0
     var different = 0

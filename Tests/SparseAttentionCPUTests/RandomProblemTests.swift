@@ -11,7 +11,7 @@ import Testing
     ])
     return kinds.map { kind in
       if kind != .text, noise.uniform() < 0.6 {
-        let grid = Grid(frames: noise.int(1...4), rows: noise.int(1...8), columns: noise.int(1...8))
+        let grid = Grid(frames: noise.int(1...4), rows: noise.int(1...9), columns: noise.int(1...11))
         return Segment(kind, length: grid.frames * grid.rows * grid.columns, grid: grid)
       }
       return Segment(kind, length: noise.int(0...130))
@@ -26,7 +26,8 @@ import Testing
       select: noise.pick([
         .density(0.125), .density(0.4), .coverage(0.5), .coverage(0.9), .threshold(0.02), .threshold(0.1),
       ]),
-      floor: noise.pick([0, 0, 0.2]), rank: noise.pick([.mass, .gap]), taylor: noise.pick([.none, .zeroth, .second]))
+      floor: noise.pick([0, 0, 0.2]), rank: noise.pick([.mass, .gap, .loss]),
+      taylor: noise.pick([.none, .zeroth, .second]))
   }
 
   @Test(arguments: available) func random(_ kernel: KernelRow) throws {
@@ -45,6 +46,7 @@ import Testing
       p.blockQ = noise.pick([64, 128])
       p.blockK = noise.pick([32, 64])
       p.tile = noise.pick([nil, Grid(frames: 4, rows: 4, columns: 4), Grid(frames: 1, rows: 8, columns: 8)])
+      p.edges = noise.pick(TileEdges.allCases)
       p.layout = noise.pick(Problem.Layout.allCases)
       if noise.uniform() < 0.3 {
         let share = noise.pick([0.1, 0.5, 0.95])

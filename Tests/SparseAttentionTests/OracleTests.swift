@@ -4,7 +4,7 @@ import Testing
 
 /// The oracle against the operator's executable definition.
 @Suite struct OracleTests {
-  @Test func thereAreCases() { #expect(OracleCase.all.count == 40) }
+  @Test func thereAreCases() { #expect(OracleCase.all.count == 91) }
 
   @Test(arguments: OracleCase.all) func decidesAsDefined(_ c: OracleCase) throws {
     let found = try c.oracle().select()

@@ -8,6 +8,9 @@ public struct OracleCase: Decodable, Sendable, CustomStringConvertible {
   let policy: [Float]
   public let blockQ, blockK: Int
   let tile: [Int]?
+  let edges: String
+  /// Of the queries.
+  let amplitude: Double
   let querySegments, keySegments: [SegmentRow]
   let mask: String?
   let kept, averaged, full, exact: String
@@ -43,11 +46,12 @@ public struct OracleCase: Decodable, Sendable, CustomStringConvertible {
     let queries = querySegments.map(\.segment)
     let keys = keySegments.map(\.segment)
     let (n, m) = (queries.reduce(0) { $0 + $1.length }, keys.reduce(0) { $0 + $1.length })
-    let (q, k, v) = (rows(n, 8, 2), rows(m, 8, 1), rows(m, 5, 1))
+    let (q, k, v) = (rows(n, 8, amplitude), rows(m, 8, 1), rows(m, 5, 1))
     return Oracle(
       queries: q, keys: k, values: v, policy: Policy(row: policy) ?? .exact, querySegments: queries,
       keySegments: keys, scale: 1 / 8.0.squareRoot(), blockQ: blockQ, blockK: blockK,
-      tile: tile.map { Grid(frames: $0[0], rows: $0[1], columns: $0[2]) }, mask: mask.map(bits))
+      tile: tile.map { Grid(frames: $0[0], rows: $0[1], columns: $0[2]) },
+      edges: TileEdges(rawValue: edges) ?? .shared, mask: mask.map(bits))
   }
 
   public func selection() -> Selection {

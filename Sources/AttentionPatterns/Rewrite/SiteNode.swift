@@ -189,6 +189,7 @@ struct SiteNode {
     ]
     if let tile = policy.tile {
       attributes["tile"] = .ints([Int64(tile.frames), Int64(tile.rows), Int64(tile.columns)])
+      if policy.edges != .shared { attributes["edges"] = .string(policy.edges.rawValue) }
     }
     let keys = site.segments.map(\.kind.rawValue)
     let queries = site.querySegments.map(\.kind.rawValue)

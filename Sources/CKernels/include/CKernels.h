@@ -47,6 +47,7 @@ typedef struct isa_pack {
   float scale;              // of queries
   float *packed;
   float *mean;              // [width], or null
+  float *variance;          // [width]: of each column about its mean, or null; only with `mean`
   float *scratch;           // [64][width], then 64 pointers, then 6,144 floats
 } isa_pack;
 
@@ -102,6 +103,10 @@ typedef struct isa_terms {
   const float *bias;                // [n_k], −inf where the block has no term
   int64_t count;                    // n_k
   const float *next;                // what is read after them
+  // Where `isa_lost` has made exponentials of this panel, instead of `scores` and `bias`:
+  const float *exponentials;        // [n_k][64], or null
+  const float *references;          // [64]
+  const float *factors;             // [n_k]: takes the excess out again; 0 where the block has no term
 } isa_terms;
 
 /// C[r][0..<64] = rows[r]·panel for `count` rows (a multiple of four is computed).
@@ -115,8 +120,12 @@ typedef struct isa_scores {
   int32_t bf16;
 } isa_scores;
 
-/// Half the variance of each key block's scores for 64 mean queries.
-typedef struct isa_variance {
+/// What stands in a table of excess.
+enum { ISA_HALF_VARIANCE = 0, ISA_LOSS = 1 };
+
+/// What one mean key says too little of each key block's mass, for 64 mean queries: natural logarithms.
+typedef struct isa_excess {
+  int32_t kind;
   const float *panel;               // [steps][64] mean queries, scaled to base-2 logits
   isa_packed packed;
   const int32_t *sizes;
@@ -126,7 +135,13 @@ typedef struct isa_variance {
   int64_t out_stride;
   float *s;                         // [64][64]
   float *tile;                      // [16][64]
-} isa_variance;
+  // Of ISA_LOSS:
+  const float *log_sizes;           // [n_k] log2 of the keys
+  const float *query_spread;        // [spread_width][64]: variances of the blocks' columns times the scale's square
+  const float *key_spread;          // [n_k][spread_width]: variances of the blocks' columns
+  int64_t spread_width;
+  float *about;                     // [16][64]
+} isa_excess;
 
 /// Softmax of one row of coarse logits, in place, and its sharpness.
 typedef struct isa_soften {
@@ -138,18 +153,21 @@ typedef struct isa_soften {
   float *scratch;                   // [count]
 } isa_soften;
 
-/// Scores of one query block's row by the gap.
-typedef struct isa_gap {
+/// Scores of one query block's row by the mass that terms would lose.
+typedef struct isa_lost {
   const float *scores[2];           // [n_k][64] of each panel
   int64_t queries[2];               // of each panel
   int64_t panels;
-  const float *half_variance;       // [n_k]
-  const float *log_sizes;           // [n_k]
+  const float *excess;              // [padded]
+  const float *log_sizes;           // [padded]
   int64_t count;                    // n_k
   int64_t padded;                   // to 16
-  float *scratch;                   // [n_k][64] and [padded]
+  float *exponentials[2];           // [n_k][64] of each panel
+  float *references[2];             // [64]
+  float *factors;                   // [padded]: e^−excess, what takes it out of the exponentials again
+  float *scratch;                   // [padded] and [64]
   float *out;                       // [padded]
-} isa_gap;
+} isa_lost;
 
 /// How a row is chosen from.
 enum { ISA_CHOOSE_COUNT = 0, ISA_CHOOSE_COVERAGE = 1, ISA_CHOOSE_THRESHOLD = 2 };
@@ -193,9 +211,9 @@ typedef struct isa_kernels {
   void (*terms)(const isa_terms *);
   void (*finish)(const isa_finish *);
   void (*scores)(const isa_scores *);
-  void (*variance)(const isa_variance *);
+  void (*excess)(const isa_excess *);
   float (*soften)(const isa_soften *);
-  void (*gap)(const isa_gap *);
+  float (*lost)(const isa_lost *);  // the largest excess, in bits
   void (*choose)(const isa_choose *);
   void (*accumulate)(float *sum, const float *row, int64_t count);
   /// Σ (a − b)² and Σ b² of `count` floats, in double.
