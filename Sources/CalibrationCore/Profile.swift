@@ -160,6 +160,8 @@ public struct Profile: Equatable, Codable, Sendable {
 
   /// - Throws: `CalibrationError` where the file is no profile of this version.
   public static func decoded(_ data: Data, file: String) throws(CalibrationError) -> Profile {
-    try SchemaDocument.decode(Profile.self, schema: currentSchema, data, file: file)
+    let profile = try SchemaDocument.decode(Profile.self, schema: currentSchema, data, file: file)
+    if let reason = profile.contradiction { throw .malformed(file: file, reason: reason) }
+    return profile
   }
 }

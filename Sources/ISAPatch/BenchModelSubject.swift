@@ -33,9 +33,9 @@ struct BenchModelSubject {
   /// The first step of the adapter's sampler, on a made-up clip.
   init(_ path: String, _ options: SamplingOptions, profilePrefix: String) throws {
     let loaded = try Model.load(path: path)
-    let model = try EditingModel(
-      path: path, bytes: Self.named(loaded),
-      loading: .init(options, spinning: false, profilePrefix: profilePrefix))
+    var loading = EditingModel.Loading(options, spinning: false, profilePrefix: profilePrefix)
+    loading.takesArrays = true
+    let model = try EditingModel(path: path, bytes: Self.named(loaded), loading: loading)
     let point = try RunJob.point(options.quality, of: model)
     let adapter = model.match.adapter
     let frames = options.frames ?? adapter.defaults.frames

@@ -11,7 +11,7 @@ extension CalibrateJob {
   /// on other clips measure the same ones.
   public func collect(progress: ProgressReporter) throws(ToolError) -> StatisticsFile {
     do {
-      try AtomicFile.checkWritable(statisticsPath)
+      try check(writing: [.statistics])
       var rig = try CalibrationRig(
         model: model, clips: clips, options: options, compute: compute, ladder: ladder, selection: selection,
         segments: segments)
@@ -34,7 +34,7 @@ extension CalibrateJob {
   /// - Throws: `ToolError` 78 where the statistics are of different models, recipes or clips.
   public func solve(_ files: [String]) throws(ToolError) -> Report {
     do {
-      for path in [output, profilePath] { try AtomicFile.checkWritable(path) }
+      try check(writing: [.model, .profile], merging: files)
       var merged: StatisticsFile?
       for file in files {
         let data = try InputFile.read(file, limit: InputFile.statisticsLimit)

@@ -37,10 +37,12 @@ public struct Patcher: Sendable {
             + "\(names.isEmpty ? "fixed" : names.joined(separator: ", ")); correct --segments.", .usage)
       }
       guard Self.assign(given, to: &sites) > 0 else {
-        let lengths = Set(sites.filter { $0.kind != .cross }.compactMap { $0.keyLength?.description }).sorted()
+        let lengths = Set(sites.compactMap { $0.keyLength?.description }).sorted()
         throw ToolError(
-          "The segments add up to \(given.total) tokens, but the sequences of \(model.path) have "
-            + "\(lengths.isEmpty ? "no known length" : lengths.joined(separator: " or ")); correct --segments.",
+          sites.isEmpty
+            ? "\(model.path) holds no attention that segments could be given to; leave --segments out."
+            : "The segments add up to \(given.total) tokens, but the sequences that \(model.path) attends to have "
+              + "\(lengths.isEmpty ? "no known length" : lengths.joined(separator: " or ")); correct --segments.",
           .dataError)
       }
     } else if let given = self.adapter.flatMap(ModelAdapter.segments) {
@@ -65,7 +67,9 @@ public struct Patcher: Sendable {
   /// - Parameter yielding: where the graph itself shows other kinds of segments or another order, it is right.
   private static func assign(_ given: GivenSegments, to sites: inout [Site], yielding: Bool = false) -> Int {
     var count = 0
-    for position in sites.indices where sites[position].kind != .cross && given.fit(sites[position].keyLength) {
+    for position in sites.indices where given.fit(sites[position].keyLength) {
+      // An adapter's are those of self-attention.
+      if yielding, sites[position].kind == .cross { continue }
       let shown = sites[position].segments.map(\.kind)
       if yielding, shown.count > 1, shown != given.segments.map(\.kind) { continue }
       sites[position].segments = given.segments

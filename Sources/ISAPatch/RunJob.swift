@@ -32,11 +32,23 @@ public struct RunJob: Sendable {
     }
   }
 
+  private func files(_ input: String?, _ role: String) -> CommandFiles {
+    var files = CommandFiles()
+    files.readModel(model, "the model")
+    files.read(input, role)
+    files.read(options, beside: model)
+    files.write(output, "the result")
+    return files
+  }
+
   /// Edits a clip, or makes one from text alone.
   public func run(clip: String?, progress: ProgressReporter) throws(ToolError) -> Report {
     try refuseCUDA()
+    try files(clip, "the clip").check()
     try AtomicFile.checkWritable(output)
-    let loaded = try EditingModel(path: model, loading: .init(options))
+    var loading = EditingModel.Loading(options)
+    loading.takesArrays = true
+    let loaded = try EditingModel(path: model, loading: loading)
     if options.edits.count > 1 {
       throw ToolError("run edits with one --edit at a time; compare and calibrate take several.", .usage)
     }
@@ -97,6 +109,7 @@ public struct RunJob: Sendable {
   /// Runs the model once on the arrays of an `.npz`, one for each input, and writes one for each output.
   public func run(inputs: String) throws(ToolError) -> Report {
     try refuseCUDA()
+    try files(inputs, "the arrays").check()
     try AtomicFile.checkWritable(output)
     do {
       let arrays = try Npz.read(inputs)

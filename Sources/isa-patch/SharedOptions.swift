@@ -20,19 +20,19 @@ struct SamplingArguments: ParsableArguments {
   @Option(name: .long, help: "Number or name of an edit; repeatable.")
   var edit: [String] = []
 
-  @Option(name: .long, help: ArgumentHelp("Sampler steps (12).", valueName: "n"))
+  @Option(name: .long, parsing: .unconditional, help: ArgumentHelp("Sampler steps (12).", valueName: "n"))
   var steps: Int?
 
-  @Option(name: .long, help: ArgumentHelp("Seed of the noise (0).", valueName: "n"))
+  @Option(name: .long, parsing: .unconditional, help: ArgumentHelp("Seed of the noise (0).", valueName: "n"))
   var seed: UInt64?
 
-  @Option(name: .long, help: ArgumentHelp("Frames of the clip (8).", valueName: "n"))
+  @Option(name: .long, parsing: .unconditional, help: ArgumentHelp("Frames of the clip (8).", valueName: "n"))
   var frames: Int?
 
   @Option(name: .long, help: ArgumentHelp("Centre crop of the clip (128x128).", valueName: "widthxheight"))
   var size: FrameSize?
 
-  @Option(name: .long, help: ArgumentHelp("Threads of ONNX Runtime (one a core).", valueName: "n"))
+  @Option(name: .long, parsing: .unconditional, help: ArgumentHelp("Threads of ONNX Runtime (one a core).", valueName: "n"))
   var threads: Int?
 
   @Option(name: .long, help: "cpu or cuda.")

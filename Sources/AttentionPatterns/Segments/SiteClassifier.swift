@@ -51,7 +51,8 @@ final class SiteClassifier {
     let kinds = key.pieces.map(kind)
     if site.kind == .cross {
       // Vectors that are attended to and not decoded are a prompt's.
-      let isPrompt = to.allSatisfy { rank($0.input) <= 3 } && to.isDisjoint(with: decoded)
+      let isPrompt =
+        to.allSatisfy { rank($0.input) <= 3 } && to.isDisjoint(with: decoded) && !kinds.contains(.context)
       site.axis = isPrompt ? .text : axis(of: key, kinds)
       site.querySegments = segments(query, query.pieces.map(kind)) ?? []
       if !site.querySegments.isEmpty, isPrompt, let length = attention.keyLength {
