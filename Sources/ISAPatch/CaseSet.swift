@@ -31,7 +31,7 @@ public struct CaseSet: Sendable {
     let match = model.match
     let defaults = match.adapter.defaults
     steps = options.steps ?? defaults.steps
-    frames = options.frames ?? defaults.frames
+    do { frames = try Self.frames(clips, options, match.adapter) } catch { throw ToolError(error, model: "The model") }
     size = options.size ?? FrameSize(width: defaults.width, height: defaults.height)
     seed = options.seed ?? defaults.seed
     cases = []
@@ -76,6 +76,17 @@ public struct CaseSet: Sendable {
     }
   }
 
+  /// Frames of every case: what is asked for, else one where pictures alone are edited, else the adapter's.
+  static func frames(_ clips: [String], _ options: SamplingOptions, _ adapter: Adapter) throws -> Int {
+    if let frames = options.frames { return frames }
+    guard adapter.needsWholeSource, !clips.isEmpty, adapter.defaults.frames != 1 else { return adapter.defaults.frames }
+    for clip in clips {
+      guard FileManager.default.fileExists(atPath: clip) else { throw ToolError.missing(clip) }
+      if try !FFmpeg.find().probe(clip).isPicture { return adapter.defaults.frames }
+    }
+    return 1
+  }
+
   /// A clip as the model takes it; without one, a run starts from noise alone.
   private func given(_ clip: String?, _ model: EditingModel) throws -> RunInputs {
     guard let clip else {
@@ -89,8 +100,11 @@ public struct CaseSet: Sendable {
     guard adapter.needsSource else {
       throw ToolError("The adapter \(adapter.name) makes clips from text alone; leave the clip out.", .usage)
     }
-    var given = RunInputs(
-      source: try FFmpeg.find().decode(clip, frames: frames, width: size.width, height: size.height))
+    let ffmpeg = try FFmpeg.find()
+    // Of a model that goes on from the first frame, a picture is all that is needed.
+    let needed = try !adapter.needsWholeSource && ffmpeg.probe(clip).isPicture ? 1 : frames
+    let decoded = try ffmpeg.decode(clip, frames: needed, width: size.width, height: size.height)
+    var given = RunInputs(source: decoded.extended(to: frames))
     guard adapter.latent != nil, let source = given.source, let channels = model.match.channels else { return given }
     let grid = try adapter.latentGrid(frames: frames, width: size.width, height: size.height)
     let autoencoder = try Autoencoder(adapter, channels: channels, grid: grid)
@@ -120,5 +134,5 @@ public struct CaseSet: Sendable {
   private static func fileName(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
 
   /// `8 frames of 128x128, 12 steps`
-  public var description: String { "\(frames) frames of \(size.width)x\(size.height), \(steps) step\(steps == 1 ? "" : "s")" }
+  public var description: String { "\(frames) frame\(frames == 1 ? "" : "s") of \(size.width)x\(size.height), \(steps) step\(steps == 1 ? "" : "s")" }
 }

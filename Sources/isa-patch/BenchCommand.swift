@@ -85,7 +85,7 @@ struct BenchModelCommand: ParsableCommand {
 
   @Option(
     name: .long,
-    help: ArgumentHelp("Arrays for the model's inputs (.npz), where it has no adapter.", valueName: "file"))
+    help: ArgumentHelp("Arrays for the model's inputs (.npz, .safetensors), where it has no adapter.", valueName: "file"))
   var inputs: String?
 
   @Option(name: .long, parsing: .unconditional, help: "Measured steps.")

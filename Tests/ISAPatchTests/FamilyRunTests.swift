@@ -119,4 +119,22 @@ import VideoPipeline
     let error = try #require(Difference.relativeL2(sample.video.values, wanted.floats))
     #expect(error < 1e-4)
   }
+
+  /// A family that goes on from a first frame takes a picture of it.
+  @Test func aPictureIsAFirstFrame() throws {
+    let item = try #require(Self.cases.first { $0.family == "wan-2.1-i2v" })
+    let folder = try Folder()
+    let clip = "\(Self.fixtures)/wan-i2v/source.mkv"
+    let ffmpeg = try FFmpeg.find()
+    let picture = "\(folder.path)/first.png"
+    try ffmpeg.encode(ffmpeg.decode(clip, frames: 1, width: 32, height: 32), to: picture)
+    var samples: [[Float]] = []
+    for source in [clip, picture] {
+      let output = "\(folder.path)/out.npz"
+      _ = try RunJob(model: "\(Self.fixtures)/\(item.model)", options: Self.options(item), output: output)
+        .run(clip: source, progress: .standardError(quiet: true))
+      samples.append(try #require(try Npz.read(output)["latents"]?.floats))
+    }
+    #expect(samples[0] == samples[1])
+  }
 }

@@ -42,7 +42,9 @@ public struct FFmpeg: Equatable, Sendable {
 
   /// Options that come before every input file.
   static func input(_ path: String) -> [String] {
-    ["-protocol_whitelist", "file,pipe", "-format_whitelist", formats, "-i", "file:" + path]
+    let picture = StillPicture.demuxer(of: path)
+    return ["-protocol_whitelist", "file,pipe", "-format_whitelist", picture ?? formats] + (picture.map { ["-f", $0] } ?? [])
+      + ["-i", "file:" + path]
   }
 
   func text(
