@@ -47,15 +47,16 @@ extension CalibrateJob {
         throw ToolError(
           "The statistics are of another model than \(model); collect them with this one.", .configuration)
       }
-      let sites = try CalibrationRig.sites(
-        of: Patcher(loaded, segments: segments, adapter: options.adapter), selection: selection,
+      let patcher = try Patcher(loaded, segments: segments, adapter: options.adapter)
+      let sites = CalibrationRig.sites(
+        of: patcher, selection: selection,
         compute: ComputeType(rawValue: statistics.recipe.compute) ?? .float32)
       let whole = statistics.measured.filter(\.complete)
       let passing = whole.filter { $0.meets(target, exactStepSeconds: statistics.originalStepSeconds) }
       let chosen = passing.min { $0.meanDensity < $1.meanDensity }
       return try written(
         profile(
-          sites, statistics, chosen: chosen ?? RungMeasurement(rung: nil, cases: [], complete: true),
+          sites, of: patcher, statistics, chosen: chosen ?? RungMeasurement(rung: nil, cases: [], complete: true),
           met: chosen != nil,
           unseen: nil), statistics)
     } catch {

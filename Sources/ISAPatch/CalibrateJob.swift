@@ -99,7 +99,7 @@ public struct CalibrateJob: Sendable {
     let measured = chosen.flatMap { rung in statistics.measured.first { $0.rung == rung && $0.complete } }
     let unseen = try verify(&rig, rung: measured?.rung, progress)
     return try written(
-      profile(rig.sites, statistics, chosen: measured ?? exact, met: measured != nil, unseen: unseen), statistics)
+      profile(rig.sites, of: rig.patcher, statistics, chosen: measured ?? exact, met: measured != nil, unseen: unseen), statistics)
   }
 
   /// What a calibration writes.

@@ -51,9 +51,7 @@ public struct InspectJob: Sendable {
       let reason =
         policy == nil
         ? selection.reason(site) ?? gate?.reason(site, hasBias: patcher.needsBias(site), density: 1) : nil
-      var report = SiteReport(site, reason: reason, replaced: policy != nil)
-      report.policies = policy.map { Profile.SiteRecord(name: site.name, policy: $0) }
-      return report
+      return SiteReport(site, reason: reason, replaced: policy != nil, policy: policy)
     }
     var report = InspectReport(
       model: self.model, output: nil, adapter: patcher.adapter?.adapter.name, sites: sites)

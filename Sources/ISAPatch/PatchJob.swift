@@ -115,9 +115,7 @@ public struct PatchJob: Sendable {
     let missed = decisions.values.count { $0.reason != nil && $0.reason != .notSelected }
     let reports = patcher.sites.map { site in
       let (policy, reason) = decisions[site.name] ?? (nil, nil)
-      var report = SiteReport(site, reason: reason, replaced: policy != nil)
-      report.policies = policy.map { Profile.SiteRecord(name: site.name, policy: $0) }
-      return report
+      return SiteReport(site, reason: reason, replaced: policy != nil, policy: policy)
     }
     var plan = PatchPlan(treatments: treatments, statistics: options.statistics)
     plan.isPortable = options.isPortable

@@ -46,7 +46,7 @@ public struct Patcher: Sendable {
           .dataError)
       }
     } else if let given = self.adapter.flatMap(ModelAdapter.segments) {
-      _ = Self.assign(given, to: &sites, yielding: true)
+      Self.join(given, to: &sites)
     }
     self.sites = sites
   }
@@ -64,19 +64,38 @@ public struct Patcher: Sendable {
   /// What is wrong with the model itself: nodes that no run can compute.
   public var warnings: [String] { finder.inference.invalidNodes().map(\.message) }
 
-  /// - Parameter yielding: where the graph itself shows other kinds of segments or another order, it is right.
-  private static func assign(_ given: GivenSegments, to sites: inout [Site], yielding: Bool = false) -> Int {
+  /// As the user says, whatever the graph shows.
+  private static func assign(_ given: GivenSegments, to sites: inout [Site]) -> Int {
     var count = 0
     for position in sites.indices where given.fit(sites[position].keyLength) {
-      // An adapter's are those of self-attention.
-      if yielding, sites[position].kind == .cross { continue }
-      let shown = sites[position].segments.map(\.kind)
-      if yielding, shown.count > 1, shown != given.segments.map(\.kind) { continue }
       sites[position].segments = given.segments
       if given.fit(sites[position].queryLength) { sites[position].querySegments = given.segments }
       count += 1
     }
     return count
+  }
+
+  /// As the adapter says, where the graph itself does not show more.
+  private static func join(_ given: GivenSegments, to sites: inout [Site]) {
+    for position in sites.indices where sites[position].kind != .cross {
+      let site = sites[position]
+      if let joined = given.joined(to: site.segments, order: site.segmentOrder, length: site.keyLength) {
+        sites[position].segments = joined
+        let isWhole = given.fit(site.keyLength)
+        if isWhole { sites[position].segmentsAreUnsure = false }
+        if site.queryLength == site.keyLength,
+          site.querySegments == site.segments || site.querySegments.isEmpty && isWhole
+        {
+          sites[position].querySegments = joined
+          continue
+        }
+      }
+      if !site.querySegments.isEmpty,
+        let joined = given.joined(to: site.querySegments, order: [], length: site.queryLength)
+      {
+        sites[position].querySegments = joined
+      }
+    }
   }
 
   /// The model with the plan's sites replaced.
