@@ -46,7 +46,7 @@ public enum Target: Equatable, Sendable {
   public var problem: String? {
     switch self {
     case .psnr(let x):
-      x > 0 && x <= Self.greatestPSNR ? nil : "is not from 0 to \(Int(Self.greatestPSNR)) dB; 35 is a usual target"
+      x > 0 && x <= Self.greatestPSNR ? nil : "is not above 0 and up to \(Int(Self.greatestPSNR)) dB; 35 is usual"
     case .maxError(let x): x > 0 && x.isFinite ? nil : "is no relative error, which is above 0; 0.02 is a usual one"
     case .density(let x):
       x > 0 && x <= 1

@@ -125,7 +125,7 @@ public struct CalibrateJob: Sendable {
     files.read(clips, "a clip")
     files.read(holdOut, "a clip that is held out")
     files.read(recipePath, "the recipe")
-    files.read(statistics, "statistics that are merged")
+    files.read(statistics, "a file of statistics that is merged")
     files.read(options, beside: model)
     files.read(CostModelFile.given, "the cost model")
     let paths: [Product: String] = [.model: output, .profile: profilePath, .statistics: statisticsPath]

@@ -108,8 +108,8 @@ struct FilePlace: Hashable {
 extension CommandFiles {
   /// What `run`, `calibrate` and `compare` are given besides their models and clips, and the models beside a model.
   mutating func read(_ options: SamplingOptions, beside model: String) {
-    read(options.texts, "the text")
-    read(options.negativeText, "the negative text")
+    read(options.texts, "a file of text embeddings")
+    read(options.negativeText, "the file of the negative text")
     readAdapter(options.adapter)
     for companion in Companion.allCases {
       readModel(options.companions[companion] ?? companion.found(beside: model), "the model for \(companion.rawValue)")

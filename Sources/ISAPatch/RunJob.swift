@@ -137,7 +137,7 @@ public struct RunJob: Sendable {
   /// Runs the model once on the arrays of a file, one for each input, and writes one for each output.
   public func run(inputs: String) throws(ToolError) -> Report {
     try refuseCUDA()
-    try files(inputs, "the arrays").check()
+    try files(inputs, "the file of arrays").check()
     try AtomicFile.checkWritable(output)
     do {
       var notes: [String] = []

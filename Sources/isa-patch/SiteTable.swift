@@ -70,30 +70,17 @@ enum SiteTable {
     return lines
   }
 
-  /// Each grid once, and how its tokens fill the blocks that sparse attention decides by.
+  /// Each grid once.
   private static func grids(_ report: InspectReport) -> [String] {
     var lines: [String] = []
     for segment in report.sites.filter({ $0.replaced || $0.replaceable }).flatMap(\.segments) {
       guard let grid = segment.grid, let tile = segment.tile, let block = segment.block else { continue }
-      let name = "Grid \(joined(grid)), tiles \(joined(tile)): "
-      let line =
-        if let fill = segment.fill {
-          name + "its blocks of \(block) are \(percent(fill.filled)) full, and \(percent(fill.inTiles ?? 0)) of its tokens "
-            + "stand in blocks that are one tile."
-        } else {
-          name + "how well they are filled follows from the size of the clip."
-        }
+      let line = GridText.line(
+        grid: grid.map(\.description), tile: tile, block: block, filled: segment.fill?.filled, inTiles: segment.fill?.inTiles)
       if !lines.contains(line) { lines.append(line) }
     }
     return lines
   }
-
-  private static func joined<T: CustomStringConvertible>(_ sizes: [T]) -> String {
-    sizes.map(\.description).joined(separator: "x")
-  }
-
-  /// Rounded down, so that only all of them are 100 %.
-  private static func percent(_ share: Double) -> String { "\(Int((share * 100).rounded(.down))) %" }
 
   private static func heads(_ site: SiteReport) -> String {
     guard let heads = site.heads else { return "?" }

@@ -74,7 +74,7 @@ public struct FFmpeg: Equatable, Sendable {
   /// What ffmpeg said last, without its own addresses and names.
   static func reason(_ errors: String, _ otherwise: String) -> String {
     let line = errors.split(whereSeparator: \.isNewline).last.map(String.init) ?? otherwise
-    let text = line.replacingOccurrences(of: #"^\[[^\]]*\] *"#, with: "", options: .regularExpression)
+    let text = line.replacingOccurrences(of: #"^(\[[^\]]*\] *)?(file:.*: )?"#, with: "", options: .regularExpression)
     let shown = text.unicodeScalars.filter { !$0.properties.generalCategory.isControl }
     return String(String(String.UnicodeScalarView(shown)).prefix(200)).trimmingCharacters(
       in: CharacterSet(charactersIn: " ."))
