@@ -47,7 +47,8 @@ extension PolicyRecord {
     guard mode == "sparse" else { return "mode is \(mode), not exact or sparse" }
     guard let contextKeep, let route, let select, let floor else {
       let given: [(String, Bool)] = [
-        ("context_keep", contextKeep != nil), ("route", route != nil), ("select", select != nil), ("floor", floor != nil),
+        ("context_keep", contextKeep != nil), ("route", route != nil), ("select", select != nil),
+        ("floor", floor != nil),
       ]
       return "\(given.first { !$0.1 }?.0 ?? "a value") is missing"
     }

@@ -44,7 +44,8 @@ enum SchemaDocument {
     "isa-patch/profile/": "a profile", "isa-patch/statistics/": "statistics that calibrate measured",
     "isa-patch/cost/": "a cost model", "isa-patch/calibrate/": "what calibrate --json prints",
     "isa-patch/collect/": "what calibrate collect --json prints", "isa-patch/inspect/": "what inspect --json prints",
-    "isa-patch/compare/": "what compare --json prints", "isa-patch/recipe/": "a recipe", "isa-patch/adapter/": "an adapter",
+    "isa-patch/compare/": "what compare --json prints", "isa-patch/recipe/": "a recipe",
+    "isa-patch/adapter/": "an adapter"
   ]
 
   /// Where a document of a schema is to be had.

@@ -51,7 +51,8 @@ public enum Target: Equatable, Sendable {
     case .density(let x):
       x > 0 && x <= 1
         ? nil
-        : "is not a share above 0 and up to 1" + (x > 1 && x <= 100 ? "; write \(x / 100) for \(trimmed(x)) %" : "; 0.1 is a tenth")
+        : "is not a share above 0 and up to 1"
+          + (x > 1 && x <= 100 ? "; write \(x / 100) for \(trimmed(x)) %" : "; 0.1 is a tenth")
     case .speedup(let x): x > 0 && x.isFinite ? nil : "is no factor above 0; 2 is twice as fast"
     }
   }

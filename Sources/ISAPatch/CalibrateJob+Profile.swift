@@ -8,7 +8,8 @@ import VideoPipeline
 extension CalibrateJob {
   /// The profile: the chosen rung first, then the others that were measured on every case, then exact attention.
   func profile(
-    _ sites: [CalibrationRig.CalibratedSite], of patcher: Patcher, _ statistics: StatisticsFile, chosen: RungMeasurement, met: Bool,
+    _ sites: [CalibrationRig.CalibratedSite], of patcher: Patcher, _ statistics: StatisticsFile,
+    chosen: RungMeasurement, met: Bool,
     unseen: RungMeasurement?
   ) -> Profile {
     let others = statistics.measured.filter { $0.complete && $0.rung != chosen.rung }.sorted {

@@ -99,7 +99,8 @@ public struct CalibrateJob: Sendable {
     let measured = chosen.flatMap { rung in statistics.measured.first { $0.rung == rung && $0.complete } }
     let unseen = try verify(&rig, rung: measured?.rung, progress)
     return try written(
-      profile(rig.sites, of: rig.patcher, statistics, chosen: measured ?? exact, met: measured != nil, unseen: unseen), statistics)
+      profile(rig.sites, of: rig.patcher, statistics, chosen: measured ?? exact, met: measured != nil, unseen: unseen),
+      statistics)
   }
 
   /// What a calibration writes.
@@ -118,7 +119,8 @@ public struct CalibrateJob: Sendable {
     do throws(ModelError) { loaded = try Model.load(path: model) } catch { throw ToolError(error) }
     if PatchedModel.isPatched(loaded) {
       throw ToolError(
-        "\(model) is patched already; calibrate the original, which 'isa-patch restore \(model)' gives back.", .dataError)
+        "\(model) is patched already; calibrate the original, which 'isa-patch restore \(model)' gives back.",
+        .dataError)
     }
     var files = CommandFiles()
     files.readModel(model, "the original model")
@@ -131,6 +133,7 @@ public struct CalibrateJob: Sendable {
     let paths: [Product: String] = [.model: output, .profile: profilePath, .statistics: statisticsPath]
     for product in products { files.write(paths[product], product.rawValue) }
     try files.check()
+    do throws(ModelError) { try loaded.checkExternalData() } catch { throw ToolError(error) }
     for path in products.compactMap({ paths[$0] }) { try AtomicFile.checkWritable(path) }
   }
 

@@ -134,5 +134,7 @@ public struct CaseSet: Sendable {
   private static func fileName(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
 
   /// `8 frames of 128x128, 12 steps`
-  public var description: String { "\(frames) frame\(frames == 1 ? "" : "s") of \(size.width)x\(size.height), \(steps) step\(steps == 1 ? "" : "s")" }
+  public var description: String {
+    "\(frames) frame\(frames == 1 ? "" : "s") of \(size.width)x\(size.height), \(steps) step\(steps == 1 ? "" : "s")"
+  }
 }

@@ -50,8 +50,8 @@ public struct CommandFiles: Sendable {
     for (index, output) in outputs.enumerated() {
       if let other = outputs[..<index].indices.first(where: { places[$0] == places[index] }) {
         throw ToolError(
-          "\(output.item.path) would be written twice, as \(outputs[other].item.role) and as \(output.item.role); choose "
-            + "another output with \(output.option).", .usage)
+          "\(output.item.path) would be written twice, as \(outputs[other].item.role) and as \(output.item.role); "
+            + "choose another output with \(output.option).", .usage)
       }
       try check(output, places[index], against: inputs)
     }
@@ -59,7 +59,9 @@ public struct CommandFiles: Sendable {
     guard places.contains(where: \.exists) else { return }
     for model in models {
       guard let loaded = try? Model.load(path: model.path) else { continue }
-      let data = ExternalData.paths(loaded, beside: model.path).map { Item($0, "a file with the weights of \(model.path)") }
+      let data = ExternalData.paths(loaded, beside: model.path).map {
+        Item($0, "a file with the weights of \(model.path)")
+      }
       for (output, place) in zip(outputs, places) { try check(output, place, against: data) }
     }
   }

@@ -95,7 +95,8 @@ public final class EditingModel: Sendable {
     let inputs = model.graph.inputs.map(\.name).filter { $0 != RewriteNames.point }.joined(separator: ", ")
     throw ToolError(
       "No adapter fits \(path) (inputs \(inputs)); give one with --adapter, "
-        + (loading.takesArrays ? "or run arrays with --inputs." : "a file such as those of Adapters, whose README says how."),
+        + (loading.takesArrays
+          ? "or run arrays with --inputs." : "a file such as those of Adapters, whose README says how."),
       .configuration)
   }
 

@@ -145,7 +145,9 @@ public struct PatchJob: Sendable {
     files.readAdapter(options.adapter)
     files.read(CostModelFile.given, "the cost model")
     // Where they stand, and where the patched model will have them.
-    for path in [options.model, output] { files.read(ExternalData.paths(model, beside: path), "a file with the weights") }
+    for path in [options.model, output] {
+      files.read(ExternalData.paths(model, beside: path), "a file with the weights")
+    }
     files.write(output, "the patched model")
     return files
   }

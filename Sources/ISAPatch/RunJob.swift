@@ -41,7 +41,8 @@ public struct RunJob: Sendable {
   private func checkLength(_ frames: Int) throws(ToolError) {
     guard !writesArrays, ClipFormat(path: output)?.isPicture == true, frames != 1 else { return }
     throw ToolError(
-      "\(output) is a picture, which holds one frame, and the result has \(frames); give -o OUT.mp4, or --frames 1.", .usage)
+      "\(output) is a picture, which holds one frame, and the result has \(frames); give -o OUT.mp4, or --frames 1.",
+      .usage)
   }
 
   private func refuseCUDA() throws(ToolError) {
@@ -116,7 +117,8 @@ public struct RunJob: Sendable {
       stepSeconds: median(sampling.stepSeconds), seconds: (ContinuousClock.now - start) / .seconds(1), notes: notes)
   }
 
-  /// Always float32: `sample`, the clip [1, 3, F, H, W]; of a model of latents those, `latents` [1, C, F, H, W] as the model has them.
+  /// Always float32: `sample`, the clip [1, 3, F, H, W]; of a model of latents those, `latents` [1, C, F, H, W] as the
+  /// model has them.
   private static func array(_ sampling: SamplingInProgress) throws -> (name: String, array: Tensor) {
     let run = sampling.run
     if let video = run.video(sampling.x) {
@@ -153,12 +155,14 @@ public struct RunJob: Sendable {
       let halves = results.filter { $0.array.elementType == .bfloat16 }.map(\.name)
       if !halves.isEmpty, !output.hasSuffix(".safetensors") {
         notes.append(
-          "bfloat16 stands in \(output) as two bytes (numpy: .view(ml_dtypes.bfloat16)): \(halves.joined(separator: ", ")). "
+          "bfloat16 stands in \(output) as two bytes (numpy: .view(ml_dtypes.bfloat16)): "
+            + "\(halves.joined(separator: ", ")). "
             + "--float32 writes float32 instead.")
       }
       try AtomicFile.write(try ArrayFile.encode(results, for: output), to: output)
       return Report(
-        model: model, output: output, clip: nil, edit: nil, steps: 1, stepSeconds: seconds, seconds: seconds, notes: notes)
+        model: model, output: output, clip: nil, edit: nil, steps: 1, stepSeconds: seconds, seconds: seconds,
+        notes: notes)
     } catch {
       throw ToolError(error, model: model)
     }

@@ -2,8 +2,8 @@
 public struct BlockFill: Hashable, Sendable {
   /// Share of the blocks' places that hold a token.
   public var filled: Double
-  /// Share of the tokens that stand in blocks which are near in space and time: boxes no larger than the tile. nil without a
-  /// grid or a tile.
+  /// Share of the tokens that stand in blocks which are near in space and time: boxes no larger than the tile. nil
+  /// without a grid or a tile.
   public var inTiles: Double?
 
   public init(filled: Double, inTiles: Double?) {

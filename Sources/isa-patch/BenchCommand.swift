@@ -15,7 +15,8 @@ struct BenchAttentionCommand: ParsableCommand {
     commandName: "attention", abstract: "The operator against ONNX Runtime's own, interleaved, on unit Gaussian inputs."
   )
 
-  @Option(name: .long, parsing: .unconditional, help: ArgumentHelp("Lengths of the sequence, by commas.", valueName: "n,…"))
+  @Option(
+    name: .long, parsing: .unconditional, help: ArgumentHelp("Lengths of the sequence, by commas.", valueName: "n,…"))
   var tokens: CommaList<Int> = .init([2048, 4096])
 
   @Option(name: .long, parsing: .unconditional, help: "Attention heads.")
@@ -24,7 +25,9 @@ struct BenchAttentionCommand: ParsableCommand {
   @Option(name: .long, parsing: .unconditional, help: "Size of a head.")
   var headSize = 128
 
-  @Option(name: .long, parsing: .unconditional, help: ArgumentHelp("Threads, by commas; with one, times are CPU time.", valueName: "n,…"))
+  @Option(
+    name: .long, parsing: .unconditional,
+    help: ArgumentHelp("Threads, by commas; with one, times are CPU time.", valueName: "n,…"))
   var threads: CommaList<Int> = .init([1])
 
   @Option(
@@ -85,7 +88,8 @@ struct BenchModelCommand: ParsableCommand {
 
   @Option(
     name: .long,
-    help: ArgumentHelp("Arrays for the model's inputs (.npz, .safetensors), where it has no adapter.", valueName: "file"))
+    help: ArgumentHelp(
+      "Arrays for the model's inputs (.npz, .safetensors), where it has no adapter.", valueName: "file"))
   var inputs: String?
 
   @Option(name: .long, parsing: .unconditional, help: "Measured steps.")

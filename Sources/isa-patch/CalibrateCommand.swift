@@ -17,7 +17,8 @@ struct CalibrateCommand: ParsableCommand {
 /// What calibration is to keep or to reach; one of them.
 struct TargetOptions: ParsableArguments {
   @Option(
-    name: .long, parsing: .unconditional, help: ArgumentHelp("Least PSNR in dB against full attention, on the worst case (35).", valueName: "dB")
+    name: .long, parsing: .unconditional,
+    help: ArgumentHelp("Least PSNR in dB against full attention, on the worst case (35).", valueName: "dB")
   )
   var targetPsnr: Double?
 
@@ -26,16 +27,21 @@ struct TargetOptions: ParsableArguments {
     help: ArgumentHelp("Greatest relative L2 error against full attention, on the worst case.", valueName: "error"))
   var maxError: Double?
 
-  @Option(name: .long, parsing: .unconditional, help: ArgumentHelp("Greatest executed density, mean of the cases.", valueName: "share"))
+  @Option(
+    name: .long, parsing: .unconditional,
+    help: ArgumentHelp("Greatest executed density, mean of the cases.", valueName: "share"))
   var targetDensity: Double?
 
-  @Option(name: .long, parsing: .unconditional, help: ArgumentHelp("Least speed-up of a step over the original.", valueName: "factor"))
+  @Option(
+    name: .long, parsing: .unconditional,
+    help: ArgumentHelp("Least speed-up of a step over the original.", valueName: "factor"))
   var targetSpeedup: Double?
 
   private var given: [(option: String, target: Target)] {
     [
       targetPsnr.map { ("--target-psnr", .psnr($0)) }, maxError.map { ("--max-error", .maxError($0)) },
-      targetDensity.map { ("--target-density", .density($0)) }, targetSpeedup.map { ("--target-speedup", .speedup($0)) },
+      targetDensity.map { ("--target-density", .density($0)) },
+      targetSpeedup.map { ("--target-speedup", .speedup($0)) },
     ].compactMap { $0 }
   }
 

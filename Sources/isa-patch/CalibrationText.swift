@@ -89,7 +89,8 @@ enum CalibrationText {
       \(dial.rendered(for: Terminal.of(1)))
       \(report.sites) sites, \(report.description). Exact attention agrees with the original to \
       \(NumberFormat.scientific(report.exactError)).
-      \(grids(profile).map { $0 + "\n" }.joined())Wrote \(report.output), \(report.profilePath) and \(report.statisticsPath).
+      \(grids(profile).map { $0 + "\n" }.joined())\
+      Wrote \(report.output), \(report.profilePath) and \(report.statisticsPath).
 
       """
   }

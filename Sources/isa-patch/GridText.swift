@@ -4,7 +4,8 @@ enum GridText {
   static func line(grid: [String], tile: [Int], block: Int, filled: Double?, inTiles: Double?) -> String {
     let name = "Grid \(grid.joined(separator: "x")), tiles \(tile.map(String.init).joined(separator: "x")): "
     guard let filled else { return name + "how well they are filled follows from the size of the clip." }
-    return name + "its blocks of \(block) are \(percent(filled)) full, and \(percent(inTiles ?? 0)) of its tokens stand in "
+    return name
+      + "its blocks of \(block) are \(percent(filled)) full, and \(percent(inTiles ?? 0)) of its tokens stand in "
       + "blocks that are one tile."
   }
 

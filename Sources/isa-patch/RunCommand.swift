@@ -37,11 +37,13 @@ struct RunCommand: ParsableCommand {
     if inputs != nil, !isArrays {
       throw ValidationError("With --inputs, the output has to end in .npz or .safetensors, not as \(output) does.")
     }
-    if asFloat32, !isArrays { throw ValidationError("--float32 is for arrays; give an output of .npz or .safetensors.") }
+    if asFloat32, !isArrays {
+      throw ValidationError("--float32 is for arrays; give an output of .npz or .safetensors.")
+    }
     if !isArrays, ClipFormat(path: output) == nil {
       throw ValidationError(
-        "The output has to end in .mp4 (a clip), .png or .jpg (a picture), .npz or .safetensors (arrays), not as \(output) "
-          + "does.")
+        "The output has to end in .mp4 (a clip), .png or .jpg (a picture), .npz or .safetensors (arrays), not as "
+          + "\(output) does.")
     }
   }
 

@@ -76,7 +76,8 @@ enum SiteTable {
     for segment in report.sites.filter({ $0.replaced || $0.replaceable }).flatMap(\.segments) {
       guard let grid = segment.grid, let tile = segment.tile, let block = segment.block else { continue }
       let line = GridText.line(
-        grid: grid.map(\.description), tile: tile, block: block, filled: segment.fill?.filled, inTiles: segment.fill?.inTiles)
+        grid: grid.map(\.description), tile: tile, block: block, filled: segment.fill?.filled,
+        inTiles: segment.fill?.inTiles)
       if !lines.contains(line) { lines.append(line) }
     }
     return lines

@@ -1,4 +1,4 @@
-"""Issue 15, parts 3 and 5: nothing of the user's is lost, and what is said is true. `file_rows` adds the rows to a table."""
+"""Issue 15, parts 3 and 5: nothing of the user's is lost, and what is said is true: `file_rows`."""
 import hashlib
 import json
 import os
@@ -71,7 +71,8 @@ def pair_rows(table, folder):
         ["patch", "editor.onnx", "--adapter", "adapter.yaml", "-o", "adapter.yaml"],
         ["patch", "weights.onnx", "-o", "weights.bin"], ["restore", "patched.onnx", "-o", "patched.onnx"],
         ["run", "editor.onnx", *clip, "-o", "striped-balls.mp4"], ["run", "editor.onnx", *clip, "-o", "link.mp4"],
-        ["run", "editor.onnx", *clip, "-o", "chain.mp4"], ["run", "editor.onnx", "--clip", "link.mp4", "-o", "chain.mp4"],
+        ["run", "editor.onnx", *clip, "-o", "chain.mp4"],
+        ["run", "editor.onnx", "--clip", "link.mp4", "-o", "chain.mp4"],
         ["run", "editor.onnx", "--clip", "rolling-balls.mp4", "-o", "second.mp4"],
         ["run", "editor.onnx", "--inputs", "in.npz", "-o", "in.npz"],
         ["run", "editor.onnx", *clip, "--text", "text.safetensors", "-o", "text.safetensors"],
@@ -95,7 +96,8 @@ def pair_rows(table, folder):
         print(f"    {' '.join(pair)}: exit {result.code}. {said(result)}", file=sys.stderr)
     unchanged = hashes(folder) == before
     table.row("pairs of output = input", f"all {len(pairs)} refused, hashes unchanged",
-              f"{refused} refused, hashes {'unchanged' if unchanged else 'CHANGED'}", refused == len(pairs) and unchanged)
+              f"{refused} refused, hashes {'unchanged' if unchanged else 'CHANGED'}",
+              refused == len(pairs) and unchanged)
 
 
 # Arrays
@@ -127,7 +129,8 @@ def array_rows(table, folder):
         result = run("run", path, "--inputs", folder / name, "-o", folder / output, *options, check=False)
         got = values(output) if result.code == 0 else {}
         kind = np.float32 if options else ml_dtypes.bfloat16
-        good = bool(got) and got["h"].dtype == kind and np.array_equal(got["h"].astype(np.float32), h.astype(np.float32)) \
+        good = bool(got) and got["h"].dtype == kind \
+            and np.array_equal(got["h"].astype(np.float32), h.astype(np.float32)) \
             and np.allclose(got["y"], y, rtol=1e-6) and np.array_equal(got["z"], z)
         table.row(f"multib.onnx, {name} to {output} {' '.join(options)}".strip(), "ONNX Runtime's numbers",
                   f"exit {result.code}, h {got['h'].dtype if got else '–'}, equal" if good else said(result), good)
@@ -146,13 +149,14 @@ def array_rows(table, folder):
         result = run("run", identity, "--inputs", folder / name, "-o", folder / "i.npz", "--json", check=False)
         notes = result.document["notes"] if result.code == 0 else []
         noted = any(word in note for note in notes) if word else not any("Input" in note for note in notes)
-        good = result.code == 0 and noted and np.array_equal(values("i.npz")["y"].view(np.uint16), numbers.view(np.uint16))
+        good = result.code == 0 and noted \
+            and np.array_equal(values("i.npz")["y"].view(np.uint16), numbers.view(np.uint16))
         table.row(f"bfloat16 input from {name}", "the same bits" + (f", and a note ({word})" if word else ""),
                   "; ".join(notes[:1] if word else ["no note"]) if good else said(result), good)
 
     labels = folder / "labels.onnx"
-    model(labels, [helper.make_node("Cast", ["x"], ["labels"], to=TensorProto.STRING)], [("x", TensorProto.FLOAT, ["n"])],
-          [("labels", TensorProto.STRING, ["n"])])
+    model(labels, [helper.make_node("Cast", ["x"], ["labels"], to=TensorProto.STRING)],
+          [("x", TensorProto.FLOAT, ["n"])], [("labels", TensorProto.STRING, ["n"])])
     np.savez(folder / "x.npz", x=np.ones(2, np.float32))
     result = run("run", labels, "--inputs", folder / "x.npz", "-o", folder / "labels.npz", check=False)
     table.row("a result that no array file holds", "65 before the run", f"{result.code}: {said(result)}",
@@ -175,7 +179,8 @@ def weight_rows(table, folder):
         for name, command in commands.items():
             result = run(*command, check=False)
             good = result.code == code and "embed.weight" in result.err and "weights.bin" in result.err
-            table.row(f"{name}, weights {what}", f"{code} with the tensor's name", f"{result.code}: {said(result)}", good)
+            table.row(f"{name}, weights {what}", f"{code} with the tensor's name", f"{result.code}: {said(result)}",
+                      good)
     table.row("what was left behind", "nothing", f"{sorted(p.name for p in folder.iterdir())}",
               sorted(p.name for p in folder.iterdir()) == ["weights.onnx", "x.npz"])
 
@@ -193,8 +198,8 @@ def cross_rows(table, folder):
     table.row("x_cross.onnx, --segments context=4096:4x32x32", "taken over", f"{segments or said(result)}",
               [s["grid"] for s in segments] == [[4, 32, 32]])
     result = run("inspect", path, "--segments", "context=4097", check=False)
-    table.row("x_cross.onnx, --segments context=4097", "65 with the length that is due", f"{result.code}: {said(result)}",
-              result.code == 65 and "4096" in result.err)
+    table.row("x_cross.onnx, --segments context=4097", "65 with the length that is due",
+              f"{result.code}: {said(result)}", result.code == 65 and "4096" in result.err)
     out = folder / "o.onnx"
     run("patch", path, "--segments", "context=4096:4x32x32", "-o", out, "--only", "*")
     rng = np.random.default_rng(1)
@@ -217,8 +222,8 @@ def sentence_rows(table, folder):
 
     def sentence(what, code, words, *command, without=()):
         result = run(*command, check=False)
-        good = result.code == code and all(w in result.err for w in words) and not any(w in result.err for w in without) \
-            and len(result.err.strip().splitlines()) == 1
+        good = result.code == code and all(w in result.err for w in words) \
+            and not any(w in result.err for w in without) and len(result.err.strip().splitlines()) == 1
         table.row(what, f"{code}, one line with {', '.join(words)}", f"{result.code}: {said(result)}", good)
 
     calibrate = ["calibrate", editor, "--clips", clip, "--edit", "mirror"]
@@ -245,8 +250,8 @@ def sentence_rows(table, folder):
     segments = profile["sites"][0]["segments"]
     table.row("the profile's grids", "4x10x12 twice, with their fill", json.dumps(segments),
               [s["grid"] for s in segments] == [[4, 10, 12]] * 2 and all(0 < s["fill"] <= 1 for s in segments))
-    sentence("statistics as a profile", 78, ["c.isa.stats", "statistics", "not a profile"], "patch", editor, "--profile",
-             folder / "c.isa.stats", "-o", folder / "o.onnx")
+    sentence("statistics as a profile", 78, ["c.isa.stats", "statistics", "not a profile"], "patch", editor,
+             "--profile", folder / "c.isa.stats", "-o", folder / "o.onnx")
 
     def wrong(what, words, change):
         damaged = json.loads(json.dumps(profile))
@@ -283,14 +288,15 @@ def clip_rows(table, folder, editor, clip, sentence):
         ffmpeg("-i", clip, "-frames:v", 1, "-update", 1, picture)
         result = run("run", editor, "--clip", picture, *once, "-o", out, check=False)
         good = result.code == 0 and facts(out)["codec_name"] == "png"
-        table.row(f"a picture, {ending}", "edited, and written as a picture", facts(out)["codec_name"] if good else said(result),
-                  good)
+        table.row(f"a picture, {ending}", "edited, and written as a picture",
+                  facts(out)["codec_name"] if good else said(result), good)
     result = run("run", editor, "--clip", folder / "picture.jpg", *once, "-o", folder / "edited.jpg", check=False)
     good = result.code == 0 and facts(folder / "edited.jpg")["codec_name"] == "mjpeg"
     table.row("a picture to .jpg", "JPEG", "JPEG" if good else said(result), good)
     sentence("a picture where a clip is asked for", 65, ["is a picture", "--frames 1"], "run", editor, "--clip",
              folder / "picture.png", *once, "--frames", 8, "-o", folder / "o.mp4")
-    sentence("a clip to .png", 64, ["one frame", "--frames 1"], "run", editor, "--clip", clip, *once, "-o", folder / "o.png")
+    sentence("a clip to .png", 64, ["one frame", "--frames 1"], "run", editor, "--clip", clip, *once, "-o",
+             folder / "o.png")
 
     wide, out = folder / "wide.mp4", folder / "wide-out.mp4"
     ffmpeg("-i", clip, "-frames:v", 8, "-vf", "setsar=2/1", "-c:v", "libx264", wide)
@@ -299,10 +305,11 @@ def clip_rows(table, folder, editor, clip, sentence):
     table.row("a clip of pixels twice as wide as high", "2:1", aspect, aspect == "2:1")
     uneven, out = folder / "uneven.mp4", folder / "uneven-out.mp4"
     # The second half three times as slow.
-    ffmpeg("-i", clip, "-frames:v", 8, "-vf", "setpts='if(lt(N,4),N,4+(N-4)*3)*0.1/TB'", "-vsync", "vfr", "-c:v", "libx264",
-           uneven)
+    ffmpeg("-i", clip, "-frames:v", 8, "-vf", "setpts='if(lt(N,4),N,4+(N-4)*3)*0.1/TB'", "-vsync", "vfr",
+           "-c:v", "libx264", uneven)
     times = sorted(float(line.strip(",")) for line in subprocess.run(
-        ["ffprobe", "-v", "error", "-select_streams", "V:0", "-show_entries", "packet=pts_time", "-of", "csv=p=0", uneven],
+        ["ffprobe", "-v", "error", "-select_streams", "V:0", "-show_entries", "packet=pts_time", "-of", "csv=p=0",
+         uneven],
         check=True, capture_output=True, text=True).stdout.split())
     mean = (len(times) - 1) / (times[-1] - times[0])
     result = run("run", editor, "--clip", uneven, *once, "-o", out, check=False)

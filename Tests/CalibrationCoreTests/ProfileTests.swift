@@ -59,7 +59,10 @@ import Testing
   /// Each is legal JSON of the schema; the words are those of the message, which tells where.
   @Test(
     arguments: [
-      ("\"context_keep\" : 0.125", "\"context_keep\" : 7", ["site blocks.0.attn", "point 2", "head 0", "context_keep is 7"]),
+      (
+        "\"context_keep\" : 0.125", "\"context_keep\" : 7",
+        ["site blocks.0.attn", "point 2", "head 0", "context_keep is 7"]
+      ),
       ("\"floor\" : 0.1", "\"floor\" : -1", ["point 2", "head 1", "floor is -1"]),
       ("\"value\" : 0.9", "\"value\" : 9", ["point 2", "head 1", "select's coverage is 9"]),
       ("\"value\" : 0.5", "\"value\" : -0.5", ["point 2", "route's"]),

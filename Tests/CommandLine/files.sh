@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Nothing of the user's is lost: outputs that are inputs, weights that are missing, results that no file takes; and what is
-# said of profiles, targets, pictures and clips.
+# Nothing of the user's is lost: outputs that are inputs, weights that are missing, results that no file takes; and what
+# is said of profiles, targets, pictures and clips.
 set -uo pipefail
 source "$(dirname "$0")/Support/checks.bash"
 python=$root/.deps/python/onnxruntime-1.31.1/bin/python
@@ -27,7 +27,8 @@ def save(name, nodes, inputs, outputs, initializers=(), **external):
 value = h.make_tensor_value_info
 save("text.onnx", [h.make_node("Cast", ["x"], ["labels"], to=T.STRING)], [value("x", T.FLOAT, ["n"])],
      [value("labels", T.STRING, ["n"])])
-save("bits.onnx", [h.make_node("Identity", ["x"], ["y"])], [value("x", T.BFLOAT16, ["n"])], [value("y", T.BFLOAT16, ["n"])])
+save("bits.onnx", [h.make_node("Identity", ["x"], ["y"])], [value("x", T.BFLOAT16, ["n"])],
+     [value("y", T.BFLOAT16, ["n"])])
 np.savez("text.npz", x=np.ones(2, np.float32))
 weights = [onnx.numpy_helper.from_array(np.ones((64, 64), np.float32), "embed.weight")]
 save("weights.onnx", [h.make_node("MatMul", ["x", "embed.weight"], ["y"])], [value("x", T.FLOAT, ["n", 64])],
@@ -61,9 +62,11 @@ same "calibrate, the clip that is held out" \
   calibrate editor.onnx --clips striped-balls.mp4 --hold-out held.mp4 -o hard.mp4 $edit
 same "calibrate, the profile over the recipe" \
   calibrate editor.onnx --clips striped-balls.mp4 --recipe recipe.isa.json -o recipe.isa.onnx $edit
-same "calibrate, the recipe" calibrate editor.onnx --clips striped-balls.mp4 --recipe recipe.isa.json -o recipe.isa.json $edit
+same "calibrate, the recipe" \
+  calibrate editor.onnx --clips striped-balls.mp4 --recipe recipe.isa.json -o recipe.isa.json $edit
 same "solve, its statistics" calibrate solve editor.onnx recipe.isa.json -o recipe.isa.json
-[ "$before" = "$(sha256sum -- *)" ] && verdict "inputs are as they were" yes "" || verdict "inputs are as they were" no ""
+[ "$before" = "$(sha256sum -- *)" ] && unchanged=yes || unchanged=no
+verdict "inputs are as they were" "$unchanged" "some are not"
 
 # Weights in a file of their own
 head -c 1000 weights.bin >short && mv short weights.bin
@@ -78,7 +81,10 @@ refused "a result that no array holds" 65 "'labels'" "$tool" run text.onnx --inp
 refused "a clip as a picture" 64 "--frames 1" "$tool" run editor.onnx --clip striped-balls.mp4 $edit -o o.png
 cat >ffmpeg <<'F'
 #!/bin/sh
-case "$*" in *encoder=libx264*) echo "Codec 'libx264' is not recognized by FFmpeg." ;; *) exec /usr/bin/ffmpeg "$@" ;; esac
+case "$*" in
+  *encoder=libx264*) echo "Codec 'libx264' is not recognized by FFmpeg." ;;
+  *) exec /usr/bin/ffmpeg "$@" ;;
+esac
 F
 chmod +x ffmpeg
 refused "an encoder that is missing" 69 "libx264" \
@@ -100,14 +106,16 @@ frame -frames:v 1 -update 1 picture.png; frame -frames:v 1 -update 1 picture.jpg
 holds "a picture" "$tool" run editor.onnx --clip picture.png $edit -o edited.png
 holds "a picture as JPEG" "$tool" run editor.onnx --clip picture.jpg $edit -o edited.jpg
 holds "what it is" bash -c '[ "$(ffprobe -v error -show_entries stream=codec_name -of csv=p=0 edited.png)" = png ]'
-refused "a picture where a clip is due" 65 "--frames 1" "$tool" run editor.onnx --clip picture.png --frames 4 $edit -o o.mp4
+refused "a picture where a clip is due" 65 "--frames 1" \
+  "$tool" run editor.onnx --clip picture.png --frames 4 $edit -o o.mp4
 frame -frames:v 8 -vf setsar=2/1 -c:v libx264 wide.mp4
 holds "a clip of wide pixels" "$tool" run editor.onnx --clip wide.mp4 $edit -o wide.out.mp4
 holds "is as wide" bash -c \
   '[ "$(ffprobe -v error -show_entries stream=sample_aspect_ratio -of csv=p=0 wide.out.mp4)" = 2:1 ]'
 frame -frames:v 8 -vf "setpts='if(lt(N,4),N,4+(N-4)*3)*0.1/TB'" -vsync vfr -c:v libx264 uneven.mp4
 said=$("$tool" run editor.onnx --clip uneven.mp4 --edit mirror --steps 1 -o even.mp4 2>&1)
-[[ $said == *"variable frame rate"* ]] && verdict "a variable frame rate" yes "" || verdict "a variable frame rate" no "$said"
+[[ $said == *"variable frame rate"* ]] && noted=yes || noted=no
+verdict "a variable frame rate" "$noted" "$said"
 
 # Calibration
 refused "calibrating a patched model" 65 "is patched already" "$tool" calibrate patched.onnx --clips striped-balls.mp4
@@ -123,7 +131,8 @@ for node in model.graph.node:
 onnx.save(model, "stranger.onnx")
 P
 said=$("$tool" calibrate stranger.onnx --clips striped-balls.mp4 2>&1)
-[ $? = 78 ] && [[ $said == *--adapter* && $said != *--inputs* ]] && verdict "no adapter" yes "" || verdict "no adapter" no "$said"
+[ $? = 78 ] && [[ $said == *--adapter* && $said != *--inputs* ]] && told=yes || told=no
+verdict "no adapter" "$told" "$said"
 refused "no adapter for a run" 78 "--inputs" "$tool" run stranger.onnx --clip striped-balls.mp4 -o o.mp4
 for target in "--target-psnr -5" "--target-density 90" "--target-density 0" "--target-speedup -1" "--max-error -0.1"; do
   refused "$target" 64 "$target" "$tool" calibrate editor.onnx --clips striped-balls.mp4 $target
@@ -131,11 +140,12 @@ done
 refused "a percentage" 64 "write 0.9" "$tool" calibrate editor.onnx --clips striped-balls.mp4 --target-density 90
 refused "a negative number of steps" 64 "--steps" "$tool" run editor.onnx --clip striped-balls.mp4 --steps -1 -o o.mp4
 printf 'schema: isa-patch/recipe/1\ndescription: d\ntarget: {density: 90}\n' >percent.yaml
-refused "a percentage in a recipe" 78 "0.9" "$tool" calibrate editor.onnx --clips striped-balls.mp4 --recipe percent.yaml
+refused "a percentage in a recipe" 78 "0.9" \
+  "$tool" calibrate editor.onnx --clips striped-balls.mp4 --recipe percent.yaml
 
-"$tool" calibrate editor.onnx --clips striped-balls.mp4 --edit mirror --steps 1 --frames 4 --size 96x80 -o c.isa.onnx --quiet \
-  >calibration.txt
-grep -q "Grid 4x10x12, tiles 4x4x4" calibration.txt && verdict "the grid" yes "" || verdict "the grid" no "$(cat calibration.txt)"
+"$tool" calibrate editor.onnx --clips striped-balls.mp4 --edit mirror --steps 1 --frames 4 --size 96x80 -o c.isa.onnx \
+  --quiet >calibration.txt
+holds "the grid" grep -q "Grid 4x10x12, tiles 4x4x4" calibration.txt
 holds "the profile's grid" python3 -c '
 import json
 segments = json.load(open("c.isa.json"))["sites"][0]["segments"]

@@ -53,7 +53,8 @@ import Testing
     let site = try #require(try Patcher(model, adapter: Self.adapter).sites.first)
     #expect(
       site.segments == [
-        SiteSegment(kind: .context, length: 40, grid: [2, 4, 5]), SiteSegment(kind: .target, length: 40, grid: [2, 4, 5]),
+        SiteSegment(kind: .context, length: 40, grid: [2, 4, 5]),
+        SiteSegment(kind: .target, length: 40, grid: [2, 4, 5]),
       ])
     #expect(site.querySegments == site.segments)
   }

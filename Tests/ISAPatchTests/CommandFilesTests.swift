@@ -21,7 +21,9 @@ import VideoPipeline
     original = m.bytes
     folder = try Folder()
     model = try folder.write("m.onnx", original)
-    for name in ["w.bin", "clip.mp4", "held.mp4", "recipe.isa.json", "text.npz", "adapter.yaml", "p.isa.stats", "vae.onnx"] {
+    for name in [
+      "w.bin", "clip.mp4", "held.mp4", "recipe.isa.json", "text.npz", "adapter.yaml", "p.isa.stats", "vae.onnx",
+    ] {
       _ = try folder.write(name, Array(repeating: 7, count: 16))
     }
   }
@@ -170,7 +172,8 @@ import VideoPipeline
     _ = try PatchJob(.init(model: model, output: path("m.isa.onnx"), selection: SiteSelection(minTokens: 1))).run()
     for output in [nil, path("o.isa.onnx")] {
       let job = CalibrateJob(
-        model: path("m.isa.onnx"), clips: [path("clip.mp4")], options: SamplingOptions(), target: .psnr(35), output: output)
+        model: path("m.isa.onnx"), clips: [path("clip.mp4")], options: SamplingOptions(), target: .psnr(35),
+        output: output)
       for run in [
         { _ = try job.run(progress: .standardError(quiet: true)) },
         { _ = try job.collect(progress: .standardError(quiet: true)) }, { _ = try job.solve([path("p.isa.stats")]) },

@@ -24,7 +24,8 @@ import VideoPipeline
     #expect(back == Dictionary(uniqueKeysWithValues: arrays.map { ($0.name, $0.array) }))
   }
 
-  /// Another reader of the format: its header is JSON of a length that the first eight bytes give, tensors without gaps.
+  /// Another reader of the format: its header is JSON of a length that the first eight bytes give, tensors without
+  /// gaps.
   @Test func safetensorsAreThoseOfTheFormat() throws {
     let bytes = try ArrayFile.encode(arrays, for: "a.safetensors")
     let length = bytes[0..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
@@ -38,7 +39,8 @@ import VideoPipeline
   }
 
   private static let inputs = [
-    ValueInfo(name: "b", elementType: .bfloat16, dimensions: []), ValueInfo(name: "h", elementType: .float16, dimensions: []),
+    ValueInfo(name: "b", elementType: .bfloat16, dimensions: []),
+    ValueInfo(name: "h", elementType: .float16, dimensions: []),
     ValueInfo(name: "i", elementType: .int64, dimensions: []), ValueInfo(name: "s", elementType: .int8, dimensions: []),
   ]
 

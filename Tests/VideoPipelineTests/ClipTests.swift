@@ -175,7 +175,8 @@ import VideoPipeline
     // Six frames a tenth of a second apart, then three times as far.
     try TestClip.run([
       "-f", "lavfi", "-i", "testsrc=size=32x32:rate=10", "-frames:v", "12", "-vf",
-      "setpts='if(lt(N,6),N*0.1,0.6+(N-6)*0.3)/TB'", "-vsync", "vfr", "-c:v", "libx264", "-crf", "10", "-pix_fmt", "yuv420p",
+      "setpts='if(lt(N,6),N*0.1,0.6+(N-6)*0.3)/TB'", "-vsync", "vfr", "-c:v", "libx264", "-crf", "10", "-pix_fmt",
+      "yuv420p",
       path,
     ])
     let all = try ffmpeg.decode(path, frames: 12, width: 32, height: 32)

@@ -56,9 +56,9 @@ public struct GivenSegments: Equatable, Sendable {
 
   /// These segments as an adapter's: what it knows of a family, where a graph has its own order.
   ///
-  /// Where the graph tells no order, or the same, they are taken as they are. Where it has the same kinds in another order,
-  /// they are put in that order, and where it has others beside them, its segments without a grid get the grid of the one
-  /// of their kind and length.
+  /// Where the graph tells no order, or the same, they are taken as they are. Where it has the same kinds in another
+  /// order, they are put in that order, and where it has others beside them, its segments without a grid get the grid
+  /// of the one of their kind and length.
   /// - Parameters:
   ///   - shown: what the graph has.
   ///   - order: the kinds in the graph, where it does not tell all the lengths.
@@ -76,7 +76,8 @@ public struct GivenSegments: Equatable, Sendable {
       }
     }
     let result = shown.map { segment in
-      segment.grid != nil ? segment : segments.first { $0.kind == segment.kind && $0.length == segment.length } ?? segment
+      segment.grid != nil
+        ? segment : segments.first { $0.kind == segment.kind && $0.length == segment.length } ?? segment
     }
     return result == shown ? nil : result
   }

@@ -29,7 +29,8 @@ public enum KeptReason: Hashable, Sendable {
   /// False where the user may override it with `--only`.
   public var isForCorrectness: Bool {
     switch self {
-    case .crossAttention, .cheapCross, .temporalAxis, .singleQuery, .fewTokens, .notSelected, .notInProfile, .gainsNothing:
+    case .crossAttention, .cheapCross, .temporalAxis, .singleQuery, .fewTokens, .notSelected, .notInProfile,
+      .gainsNothing:
       false
     default: true
     }
@@ -55,8 +56,8 @@ public enum KeptReason: Hashable, Sendable {
     case .cheapCross(let queries, let keys, let minimum):
       keys < minimum
         ? "It is cross-attention to \(keys) keys, fewer than \(minimum)."
-        : "It is cross-attention of \(queries.map { "\($0) queries" } ?? "queries") to \(keys) keys, which costs less than "
-          + "self-attention over \(minimum) tokens."
+        : "It is cross-attention of \(queries.map { "\($0) queries" } ?? "queries") to \(keys) keys, which costs less "
+          + "than self-attention over \(minimum) tokens."
     case .temporalAxis: "It attends over frames alone, which is short."
     case .singleQuery: "It has one query."
     case .fewTokens(let length, let minimum): "It has \(length) tokens, fewer than \(minimum)."

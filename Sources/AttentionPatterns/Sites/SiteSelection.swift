@@ -37,7 +37,8 @@ public struct SiteSelection: Sendable {
       return site.axis == .text ? .crossAttention : nil
     }
     let queries = site.queryLength?.value
-    let isCheap = keys < minTokens || queries.map { Double($0) * Double(keys) < Double(minTokens) * Double(minTokens) } ?? false
+    let isCheap =
+      keys < minTokens || queries.map { Double($0) * Double(keys) < Double(minTokens) * Double(minTokens) } ?? false
     return isCheap
       ? .cheapCross(queries: queries.map { Int(clamping: $0) }, keys: Int(clamping: keys), minimum: minTokens) : nil
   }

@@ -22,8 +22,8 @@ extension Model {
     return found
   }
 
-  /// Checks that every file with external data is there. That each tensor's bytes fit into its file was checked when the
-  /// model was read.
+  /// Checks that every file with external data is there. That each tensor's bytes fit into its file was checked when
+  /// the model was read.
   /// - Throws: `externalDataMissing` with the first tensor whose data is not there.
   public func checkExternalData() throws(ModelError) {
     var seen: Set<String> = []

@@ -19,8 +19,9 @@ public enum ArrayFile {
   public static func refusal(of outputs: [ValueInfo]) -> String? {
     for output in outputs {
       if output.elementType == nil {
-        return "Output '\(output.name)' holds no numbers that an array file takes (it is a sequence, a map, text, complex, or "
-          + "of a type of less than a byte or of eight-bit floats)"
+        return
+          "Output '\(output.name)' holds no numbers that an array file takes (it is a sequence, a map, text, complex, "
+          + "or of a type of less than a byte or of eight-bit floats)"
       }
       if output.name.utf8.count >= Npz.longestName { return "An output's name is too long for an array file" }
     }
@@ -29,8 +30,8 @@ public enum ArrayFile {
 
   // MARK: For a model
 
-  /// Arrays in the types of the inputs that they are for, where that is what was meant: floating-point numbers are rounded,
-  /// whole ones that fit are taken over, and uint16 for a bfloat16 input is its bits. Others stay as they are.
+  /// Arrays in the types of the inputs that they are for, where that is what was meant: floating-point numbers are
+  /// rounded, whole ones that fit are taken over, and uint16 for a bfloat16 input is its bits. Others stay as they are.
   /// - Parameter note: takes a sentence for each array that changed.
   public static func fitted(
     _ arrays: [String: Tensor], to inputs: [ValueInfo], note: (String) -> Void = { _ in }

@@ -1,7 +1,7 @@
 import OnnxRuntime
 
-/// The `.npy` format, versions 1 to 3: plain numbers, in either order of bytes and of dimensions; written little-endian in
-/// C order.
+/// The `.npy` format, versions 1 to 3: plain numbers, in either order of bytes and of dimensions; written little-endian
+/// in C order.
 enum Npy {
   enum Failure: Error {
     case damaged(String)

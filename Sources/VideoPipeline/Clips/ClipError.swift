@@ -22,7 +22,8 @@ public enum ClipError: Error, Equatable, Sendable {
     case .doesNotDecode(let path, let reason):
       "\(path) does not decode: \(reason); give a video or a picture that ffmpeg can read."
     case .tooShort(let path, let frames, let needed):
-      "\(path) has \(frames) frame\(frames == 1 ? "" : "s") but \(needed) are needed; give a longer clip or fewer --frames."
+      "\(path) has \(frames) frame\(frames == 1 ? "" : "s") but \(needed) are needed; "
+        + "give a longer clip or fewer --frames."
     case .isPicture(let path, let needed):
       "\(path) is a picture, which is one frame, but \(needed) are needed; give a clip, or --frames 1."
     case .tooSmall(let path, let width, let height, let neededWidth, let neededHeight):

@@ -10,8 +10,8 @@ extension FFmpeg {
     }
   }
 
-  /// Writes H.264 (yuv420p, crf 12) in an MP4 file at the video's own rate, or a picture of one frame; with the shape of its
-  /// pixels. The file is complete or gone; callers that replace a file give a temporary name and rename it.
+  /// Writes H.264 (yuv420p, crf 12) in an MP4 file at the video's own rate, or a picture of one frame; with the shape
+  /// of its pixels. The file is complete or gone; callers that replace a file give a temporary name and rename it.
   /// - Parameter format: that of the path's ending, else MP4.
   /// - Throws: `.cannotWrite`, `.encoderMissing`, `.badRequest` for a picture of several frames.
   public func encode(_ video: Video, to path: String, as format: ClipFormat? = nil) throws(ClipError) {

@@ -43,7 +43,8 @@ public struct FFmpeg: Equatable, Sendable {
   /// Options that come before every input file.
   static func input(_ path: String) -> [String] {
     let picture = StillPicture.demuxer(of: path)
-    return ["-protocol_whitelist", "file,pipe", "-format_whitelist", picture ?? formats] + (picture.map { ["-f", $0] } ?? [])
+    return ["-protocol_whitelist", "file,pipe", "-format_whitelist", picture ?? formats]
+      + (picture.map { ["-f", $0] } ?? [])
       + ["-i", "file:" + path]
   }
 
