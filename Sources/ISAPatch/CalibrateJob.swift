@@ -148,7 +148,8 @@ public struct CalibrateJob: Sendable {
     let recipe = profile.recipe
     return Report(
       model: model, output: output, profilePath: profilePath, statisticsPath: statisticsPath, profile: profile,
-      description: "\(recipe.frames) frames of \(recipe.width)x\(recipe.height), \(recipe.steps) steps",
+      description: "\(recipe.frames) frame\(recipe.frames == 1 ? "" : "s") of \(recipe.width)x\(recipe.height), "
+        + "\(recipe.steps) step\(recipe.steps == 1 ? "" : "s")",
       exactError: statistics.exactError, originalStepSeconds: statistics.originalStepSeconds, sites: profile.sites.count
     )
   }

@@ -20,6 +20,8 @@ public struct CaseSet: Sendable {
   public var size: FrameSize
   public var edits: [Int]
   public var seed: UInt64
+  /// What was taken for something else than it says.
+  public var notes: [String] = []
 
   /// Decodes the clips, encodes them for a model of latents, and reads the texts. Without clips, each text is a case.
   /// - Parameter decodes: whether samples become clips, so that a missing decoder is told before the work.
@@ -49,7 +51,7 @@ public struct CaseSet: Sendable {
       }
       edits = conditions.map { Int($0.id) }
       if decodes, match.adapter.latent != nil { try model.companions.check(.vaeDecoder) }
-      let texts = try Self.texts(options)
+      let texts = try Self.texts(options, match) { notes.append($0) }
       for clip in clips.isEmpty ? [nil] : clips.map(Optional.some) {
         let given = try given(clip, model)
         for condition in conditions.isEmpty ? [nil] : conditions.map(Optional.some) {
@@ -123,12 +125,22 @@ public struct CaseSet: Sendable {
     var negative: [String: Tensor] = [:]
   }
 
-  private static func texts(_ options: SamplingOptions) throws -> [Text] {
-    let negative = try options.negativeText.map(ArrayFile.read) ?? [:]
-    guard !options.texts.isEmpty else { return [Text(negative: negative)] }
-    return try options.texts.map {
-      Text(name: fileName($0), arrays: try ArrayFile.read($0), negative: negative)
+  private static func texts(
+    _ options: SamplingOptions, _ match: AdapterMatch, note: (String) -> Void
+  ) throws -> [Text] {
+    // Embeddings are no whole numbers: of two bytes, they are bfloat16's bits, which .npz has no type for.
+    let masks = Set(match.inputs.filter { $0.role == .textMask }.map { $0.array ?? $0.port.name })
+    func read(_ path: String) throws -> [String: Tensor] {
+      var arrays = try ArrayFile.read(path)
+      for (name, array) in arrays where array.elementType == .uint16 && !masks.contains(name) {
+        arrays[name] = try Tensor(.bfloat16, shape: array.shape, bytes: array.bytes)
+        note("\(path), array '\(name)', is uint16: it is taken for bfloat16's bits.")
+      }
+      return arrays
     }
+    let negative = try options.negativeText.map(read) ?? [:]
+    guard !options.texts.isEmpty else { return [Text(negative: negative)] }
+    return try options.texts.map { Text(name: fileName($0), arrays: try read($0), negative: negative) }
   }
 
   private static func fileName(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }

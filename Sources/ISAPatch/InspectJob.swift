@@ -51,7 +51,9 @@ public struct InspectJob: Sendable {
       let reason =
         policy == nil
         ? selection.reason(site) ?? gate?.reason(site, hasBias: patcher.needsBias(site), density: 1) : nil
-      return SiteReport(site, reason: reason, replaced: policy != nil, policy: policy)
+      var report = SiteReport(site, reason: reason, replaced: policy != nil, policy: policy)
+      if let match = patcher.adapter { report.addUsualGrids(site, match) }
+      return report
     }
     var report = InspectReport(
       model: self.model, output: nil, adapter: patcher.adapter?.adapter.name, sites: sites)

@@ -88,7 +88,7 @@ public struct RunJob: Sendable {
       progress.advance(note: "\(NumberFormat.fixed(seconds)) s a step")
     }
     progress.finish()
-    var notes: [String] = []
+    var notes = set.notes
     if writesArrays {
       do {
         try AtomicFile.write(try ArrayFile.encode([try Self.array(sampling)], for: output), to: output)

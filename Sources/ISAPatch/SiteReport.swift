@@ -3,6 +3,7 @@ import CalibrationCore
 import Foundation
 import ONNXGraph
 import SparseAttention
+import VideoPipeline
 
 /// What `patch` and `inspect` say of a model: the document `isa-patch/inspect/1`.
 public struct InspectReport: Encodable, Sendable {
@@ -133,11 +134,29 @@ public struct SiteReport: Encodable, Sendable {
     public var tile: [Int]?
     /// How it fills its blocks; nil where its length is not fixed.
     public var fill: BlockFill?
+    /// Where its length is not fixed: what it is at the adapter's usual size.
+    public var usual: Usual?
 
     private enum CodingKeys: String, CodingKey {
       case kind, length, grid, block, tile
       case filled = "fill"
       case inTiles = "in_tiles"
+      case usual = "at_defaults"
+    }
+
+    /// A grid at a clip's size in pixels.
+    public struct Usual: Encodable, Hashable, Sendable {
+      public var frames: Int
+      public var width: Int
+      public var height: Int
+      public var grid: [Int]
+      public var fill: Double
+      public var inTiles: Double?
+
+      private enum CodingKeys: String, CodingKey {
+        case frames, width, height, grid, fill
+        case inTiles = "in_tiles"
+      }
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -149,6 +168,7 @@ public struct SiteReport: Encodable, Sendable {
       try container.encodeIfPresent(tile, forKey: .tile)
       try container.encodeIfPresent(fill?.filled, forKey: .filled)
       try container.encodeIfPresent(fill?.inTiles, forKey: .inTiles)
+      try container.encodeIfPresent(usual, forKey: .usual)
     }
   }
 
@@ -243,5 +263,23 @@ extension SiteSegment {
     guard sizes?.count == grid?.count else { return nil }
     return Segment(
       kind, length: length, grid: sizes.map { Grid(frames: $0[0], rows: $0[1], columns: $0[2]) })
+  }
+}
+
+extension SiteReport {
+  /// Adds what grids of no fixed size are at the adapter's usual size, in place of nothing.
+  mutating func addUsualGrids(_ site: Site, _ match: AdapterMatch) {
+    let defaults = match.adapter.defaults
+    let bindings = match.bindings(frames: defaults.frames, width: defaults.width, height: defaults.height)
+    for (index, segment) in site.segments.enumerated() where segments[index].fill == nil {
+      guard let tile = segments[index].tile, let block = segments[index].block, let fixed = segment.fixed(bindings),
+        let grid = fixed.grid,
+        let fill = BlockFill(
+          fixed, size: block, tile: Grid(frames: tile[0], rows: tile[1], columns: tile[2]))
+      else { continue }
+      segments[index].usual = Segment.Usual(
+        frames: defaults.frames, width: defaults.width, height: defaults.height,
+        grid: [grid.frames, grid.rows, grid.columns], fill: fill.filled, inTiles: fill.inTiles)
+    }
   }
 }

@@ -77,7 +77,7 @@ enum SiteTable {
       guard let grid = segment.grid, let tile = segment.tile, let block = segment.block else { continue }
       let line = GridText.line(
         grid: grid.map(\.description), tile: tile, block: block, filled: segment.fill?.filled,
-        inTiles: segment.fill?.inTiles)
+        inTiles: segment.fill?.inTiles, usual: segment.usual)
       if !lines.contains(line) { lines.append(line) }
     }
     return lines

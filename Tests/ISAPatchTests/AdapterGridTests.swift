@@ -88,4 +88,18 @@ import Testing
     #expect(written["in_tiles"] as? Double == 1)
     #expect(written["tile"] as? [Int] == [2, 4, 8])
   }
+
+  /// A symbolic grid has no fill of its own; at the adapter's usual size, 8 frames of 128x128, tiles of 4×4×4 divide it.
+  @Test func symbolicGridsAreToldAtTheUsualSize() throws {
+    let package = URL(fileURLWithPath: Self.adapter).deletingLastPathComponent().path
+    let report = try InspectJob(model: "\(package)/sample-editor/editor.onnx", adapter: Self.adapter).run()
+    let segments = report.sites.flatMap(\.segments)
+    #expect(segments.count == 12)
+    for segment in segments {
+      #expect(segment.fill == nil)
+      #expect(segment.usual?.grid == [8, 16, 16])
+      #expect(segment.usual?.fill == 1 && segment.usual?.inTiles == 1)
+    }
+    #expect(report.json.contains("at_defaults"))
+  }
 }
