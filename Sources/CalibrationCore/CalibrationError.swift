@@ -5,6 +5,8 @@ public enum CalibrationError: Error, Equatable, Sendable {
   case profileDoesNotFit(site: String, reason: String)
   case malformed(file: String, reason: String)
   case unsupportedSchema(file: String, found: String)
+  /// A document of ours, and of another kind.
+  case otherDocument(file: String, found: String, wanted: String, hint: String)
   case statisticsDoNotFit(String)
 
   public var message: String {
@@ -18,6 +20,8 @@ public enum CalibrationError: Error, Equatable, Sendable {
     case .malformed(let file, let reason): "\(file) is not what it should be: \(reason)."
     case .unsupportedSchema(let file, let found):
       "\(file) has schema \(found), which this version does not read; write it anew with this version."
+    case .otherDocument(let file, let found, let wanted, let hint):
+      "\(file) holds \(found), not \(wanted)" + (hint.isEmpty ? "." : "; \(hint).")
     case .statisticsDoNotFit(let reason): "The statistics cannot be merged: \(reason); collect them with one recipe."
     }
   }

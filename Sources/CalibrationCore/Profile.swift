@@ -128,6 +128,30 @@ public struct Profile: Equatable, Codable, Sendable {
     public var compute: String
     /// [points], each a list of runs of heads with one policy.
     public var points: [[HeadRun]]
+    /// What its sequence was made of in the calibration; absent where nothing tells.
+    public var segments: [SegmentRecord]?
+  }
+
+  /// A run of tokens of one kind, and how it filled its blocks of keys.
+  public struct SegmentRecord: Equatable, Codable, Sendable {
+    public var kind: String
+    public var length: Int
+    /// [frames, rows, columns]; absent for a run without a raster.
+    public var grid: [Int]?
+    /// Share of its blocks' places that held a token.
+    public var fill: Double
+    /// Share of its tokens in blocks that were near in space and time: boxes of no more places than the tile.
+    public var inTiles: Double?
+
+    /// nil for a segment that has no blocks.
+    public init?(_ segment: Segment, size: Int, tile: Grid?, edges: TileEdges) {
+      guard let fill = BlockFill(segment, size: size, tile: tile, edges: edges) else { return nil }
+      kind = segment.kind.rawValue
+      length = segment.length
+      grid = segment.grid.map { [$0.frames, $0.rows, $0.columns] }
+      self.fill = fill.filled
+      inTiles = fill.inTiles
+    }
   }
 
   /// Consecutive heads that share a policy.
@@ -162,6 +186,8 @@ public struct Profile: Equatable, Codable, Sendable {
 
   /// - Throws: `CalibrationError` where the file is no profile of this version.
   public static func decoded(_ data: Data, file: String) throws(CalibrationError) -> Profile {
-    try SchemaDocument.decode(Profile.self, schema: currentSchema, data, file: file)
+    let profile = try SchemaDocument.decode(Profile.self, schema: currentSchema, data, file: file)
+    if let reason = profile.contradiction { throw .malformed(file: file, reason: reason) }
+    return profile
   }
 }

@@ -11,7 +11,12 @@ enum SchemaDocument {
     guard let header = try? decoder.decode(Header.self, from: data) else {
       throw .malformed(file: file, reason: "no JSON document with a schema")
     }
-    guard header.schema == schema else { throw .unsupportedSchema(file: file, found: header.schema) }
+    guard header.schema == schema else {
+      if let found = name(header.schema), let wanted = name(schema), found != wanted {
+        throw .otherDocument(file: file, found: found, wanted: wanted, hint: hints[schema] ?? "")
+      }
+      throw .unsupportedSchema(file: file, found: header.schema)
+    }
     let document: T
     do {
       document = try decoder.decode(T.self, from: data)
@@ -29,6 +34,26 @@ enum SchemaDocument {
     }
     return document
   }
+
+  /// What a schema's documents are called, whatever its version.
+  private static func name(_ schema: String) -> String? {
+    names.first { schema.hasPrefix($0.key) }?.value
+  }
+
+  private static let names = [
+    "isa-patch/profile/": "a profile", "isa-patch/statistics/": "statistics that calibrate measured",
+    "isa-patch/cost/": "a cost model", "isa-patch/calibrate/": "what calibrate --json prints",
+    "isa-patch/collect/": "what calibrate collect --json prints", "isa-patch/inspect/": "what inspect --json prints",
+    "isa-patch/compare/": "what compare --json prints", "isa-patch/recipe/": "a recipe",
+    "isa-patch/adapter/": "an adapter"
+  ]
+
+  /// Where a document of a schema is to be had.
+  private static let hints = [
+    Profile.currentSchema: "give the MODEL.isa.json that calibrate wrote, or make one of statistics with 'isa-patch "
+      + "calibrate solve'",
+    StatisticsFile.currentSchema: "give the MODEL.isa.stats that calibrate or collect wrote",
+  ]
 
   private static func path(_ context: DecodingError.Context) -> String {
     let keys = context.codingPath.map(\.stringValue).joined(separator: ".")

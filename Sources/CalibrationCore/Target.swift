@@ -42,6 +42,24 @@ public enum Target: Equatable, Sendable {
     }
   }
 
+  /// What is wrong with the number, as the end of a sentence about it; nil where nothing is.
+  public var problem: String? {
+    switch self {
+    case .psnr(let x):
+      x > 0 && x <= Self.greatestPSNR ? nil : "is not above 0 and up to \(Int(Self.greatestPSNR)) dB; 35 is usual"
+    case .maxError(let x): x > 0 && x.isFinite ? nil : "is no relative error, which is above 0; 0.02 is a usual one"
+    case .density(let x):
+      x > 0 && x <= 1
+        ? nil
+        : "is not a share above 0 and up to 1"
+          + (x > 1 && x <= 100 ? "; write \(x / 100) for \(trimmed(x)) %" : "; 0.1 is a tenth")
+    case .speedup(let x): x > 0 && x.isFinite ? nil : "is no factor above 0; 2 is twice as fast"
+    }
+  }
+
+  /// No measurement tells more apart.
+  private static let greatestPSNR = 200.0
+
   /// For people: `PSNR ≥ 35 dB`.
   public var description: String {
     switch self {
@@ -51,6 +69,9 @@ public enum Target: Equatable, Sendable {
     case .speedup(let x): "speed-up ≥ \(trimmed(x))"
     }
   }
+
+  /// The number, as people write it.
+  public var text: String { trimmed(value) }
 
   private func trimmed(_ x: Double) -> String { x == x.rounded() && abs(x) < 1e9 ? "\(Int(x))" : "\(x)" }
 }

@@ -33,9 +33,9 @@ struct BenchModelSubject {
   /// The first step of the adapter's sampler, on a made-up clip.
   init(_ path: String, _ options: SamplingOptions, profilePrefix: String) throws {
     let loaded = try Model.load(path: path)
-    let model = try EditingModel(
-      path: path, bytes: Self.named(loaded),
-      loading: .init(options, spinning: false, profilePrefix: profilePrefix))
+    var loading = EditingModel.Loading(options, spinning: false, profilePrefix: profilePrefix)
+    loading.takesArrays = true
+    let model = try EditingModel(path: path, bytes: Self.named(loaded), loading: loading)
     let point = try RunJob.point(options.quality, of: model)
     let adapter = model.match.adapter
     let frames = options.frames ?? adapter.defaults.frames
@@ -53,19 +53,19 @@ struct BenchModelSubject {
       steps: max(1, options.steps ?? adapter.defaults.steps), guidanceScale: options.guidanceScale)
     let calls = try run.calls(run.sampler.schedule.steps[0], x: run.noise)
     try self.init(
-      loaded, size: "\(frames) frames of \(width)x\(height)",
+      loaded, size: "\(frames) frame\(frames == 1 ? "" : "s") of \(width)x\(height)",
       step: { _ = try model.evaluate(calls, of: run, point: point) },
       endProfiling: { () throws(ToolError) in try model.endProfiling() })
   }
 
   /// One run on the arrays of an `.npz`.
   init(_ path: String, inputs: String, _ options: SamplingOptions, profilePrefix: String) throws {
-    let arrays = try Npz.read(inputs)
     let loaded = try Model.load(path: path)
     let session = try PlainSession(
       path: path, bytes: Self.named(loaded), threads: options.threads ?? 0, spinning: false,
       profilePrefix: profilePrefix
     ).session
+    let arrays = ArrayFile.fitted(try ArrayFile.read(inputs), to: session.inputs)
     try self.init(
       loaded, size: inputs, step: { _ = try session.run(arrays) },
       endProfiling: { () throws(ToolError) in

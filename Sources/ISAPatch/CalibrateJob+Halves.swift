@@ -11,7 +11,7 @@ extension CalibrateJob {
   /// on other clips measure the same ones.
   public func collect(progress: ProgressReporter) throws(ToolError) -> StatisticsFile {
     do {
-      try AtomicFile.checkWritable(statisticsPath)
+      try check(writing: [.statistics])
       var rig = try CalibrationRig(
         model: model, clips: clips, options: options, compute: compute, ladder: ladder, selection: selection,
         segments: segments)
@@ -34,7 +34,7 @@ extension CalibrateJob {
   /// - Throws: `ToolError` 78 where the statistics are of different models, recipes or clips.
   public func solve(_ files: [String]) throws(ToolError) -> Report {
     do {
-      for path in [output, profilePath] { try AtomicFile.checkWritable(path) }
+      try check(writing: [.model, .profile], merging: files)
       var merged: StatisticsFile?
       for file in files {
         let data = try InputFile.read(file, limit: InputFile.statisticsLimit)
@@ -47,15 +47,16 @@ extension CalibrateJob {
         throw ToolError(
           "The statistics are of another model than \(model); collect them with this one.", .configuration)
       }
-      let sites = try CalibrationRig.sites(
-        of: Patcher(loaded, segments: segments, adapter: options.adapter), selection: selection,
+      let patcher = try Patcher(loaded, segments: segments, adapter: options.adapter)
+      let sites = CalibrationRig.sites(
+        of: patcher, selection: selection,
         compute: ComputeType(rawValue: statistics.recipe.compute) ?? .float32)
       let whole = statistics.measured.filter(\.complete)
       let passing = whole.filter { $0.meets(target, exactStepSeconds: statistics.originalStepSeconds) }
       let chosen = passing.min { $0.meanDensity < $1.meanDensity }
       return try written(
         profile(
-          sites, statistics, chosen: chosen ?? RungMeasurement(rung: nil, cases: [], complete: true),
+          sites, of: patcher, statistics, chosen: chosen ?? RungMeasurement(rung: nil, cases: [], complete: true),
           met: chosen != nil,
           unseen: nil), statistics)
     } catch {

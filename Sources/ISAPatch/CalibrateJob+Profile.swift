@@ -8,7 +8,8 @@ import VideoPipeline
 extension CalibrateJob {
   /// The profile: the chosen rung first, then the others that were measured on every case, then exact attention.
   func profile(
-    _ sites: [CalibrationRig.CalibratedSite], _ statistics: StatisticsFile, chosen: RungMeasurement, met: Bool,
+    _ sites: [CalibrationRig.CalibratedSite], of patcher: Patcher, _ statistics: StatisticsFile,
+    chosen: RungMeasurement, met: Bool,
     unseen: RungMeasurement?
   ) -> Profile {
     let others = statistics.measured.filter { $0.complete && $0.rung != chosen.rung }.sorted {
@@ -23,13 +24,23 @@ extension CalibrateJob {
         worstPSNR: measured.rung.map { _ in measured.worstPSNR },
         executedDensity: measured.rung == nil ? 1 : measured.meanDensity)
     }
+    let recipe = statistics.recipe
+    let bindings = patcher.adapter?.bindings(frames: recipe.frames, width: recipe.width, height: recipe.height) ?? [:]
     let records = sites.map { site in
-      Profile.SiteRecord(
+      var record = Profile.SiteRecord(
         name: site.name,
         policy: site.with(
           points: rungs.map { measured in
             Array(repeating: measured.rung.map(ladder.policy) ?? .exact, count: site.heads)
           }))
+      let segments = site.segments.compactMap { segment in
+        segment.fixed(bindings).flatMap {
+          Profile.SegmentRecord($0, size: site.base.blockK, tile: site.base.tile, edges: site.base.edges)
+        }
+      }
+      // All of them, or none: a part would say something else.
+      if !segments.isEmpty, segments.count == site.segments.count { record.segments = segments }
+      return record
     }
     return Profile(
       tool: Version.current, machine: Machine.current.description, modelHash: statistics.modelHash,

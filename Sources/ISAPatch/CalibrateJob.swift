@@ -20,6 +20,8 @@ public struct CalibrateJob: Sendable {
   public var segments: String?
   /// Continues from the statistics beside the output, where their model and recipe are the same.
   public var resume: Bool
+  /// The recipe's file, where there is one: no output may replace it.
+  public var recipePath: String?
   public var ladder = ThresholdLadder()
   /// Whole-clip measurements that the search may make.
   public var budget = 8
@@ -87,7 +89,7 @@ public struct CalibrateJob: Sendable {
       throw ToolError(
         "--device cuda is not part of this version; leave it out to calibrate on the processor.", .unavailable)
     }
-    for path in [output, profilePath, statisticsPath] { try AtomicFile.checkWritable(path) }
+    try check(writing: [.model, .profile, .statistics])
     var rig = try CalibrationRig(
       model: model, clips: clips, options: options, compute: compute, ladder: ladder, selection: selection,
       segments: segments)
@@ -97,7 +99,42 @@ public struct CalibrateJob: Sendable {
     let measured = chosen.flatMap { rung in statistics.measured.first { $0.rung == rung && $0.complete } }
     let unseen = try verify(&rig, rung: measured?.rung, progress)
     return try written(
-      profile(rig.sites, statistics, chosen: measured ?? exact, met: measured != nil, unseen: unseen), statistics)
+      profile(rig.sites, of: rig.patcher, statistics, chosen: measured ?? exact, met: measured != nil, unseen: unseen),
+      statistics)
+  }
+
+  /// What a calibration writes.
+  enum Product: String, CaseIterable {
+    case model = "the patched model"
+    case profile = "the profile"
+    case statistics = "the statistics"
+  }
+
+  /// Refuses what cannot be calibrated, and outputs that cannot be made, before any work.
+  ///
+  /// The statistics beside the output are read where `resume` asks for it, and continued in their place.
+  /// - Parameter statistics: files that are merged.
+  func check(writing products: [Product], merging statistics: [String] = []) throws(ToolError) {
+    let loaded: Model
+    do throws(ModelError) { loaded = try Model.load(path: model) } catch { throw ToolError(error) }
+    if PatchedModel.isPatched(loaded) {
+      throw ToolError(
+        "\(model) is patched already; calibrate the original, which 'isa-patch restore \(model)' gives back.",
+        .dataError)
+    }
+    var files = CommandFiles()
+    files.readModel(model, "the original model")
+    files.read(clips, "a clip")
+    files.read(holdOut, "a clip that is held out")
+    files.read(recipePath, "the recipe")
+    files.read(statistics, "a file of statistics that is merged")
+    files.read(options, beside: model)
+    files.read(CostModelFile.given, "the cost model")
+    let paths: [Product: String] = [.model: output, .profile: profilePath, .statistics: statisticsPath]
+    for product in products { files.write(paths[product], product.rawValue) }
+    try files.check()
+    do throws(ModelError) { try loaded.checkExternalData() } catch { throw ToolError(error) }
+    for path in products.compactMap({ paths[$0] }) { try AtomicFile.checkWritable(path) }
   }
 
   /// Writes the profile, then the model that it makes.
@@ -111,7 +148,8 @@ public struct CalibrateJob: Sendable {
     let recipe = profile.recipe
     return Report(
       model: model, output: output, profilePath: profilePath, statisticsPath: statisticsPath, profile: profile,
-      description: "\(recipe.frames) frames of \(recipe.width)x\(recipe.height), \(recipe.steps) steps",
+      description: "\(recipe.frames) frame\(recipe.frames == 1 ? "" : "s") of \(recipe.width)x\(recipe.height), "
+        + "\(recipe.steps) step\(recipe.steps == 1 ? "" : "s")",
       exactError: statistics.exactError, originalStepSeconds: statistics.originalStepSeconds, sites: profile.sites.count
     )
   }

@@ -24,6 +24,7 @@ struct CalibrationRig {
     var heads: Int
     /// Everything but the points.
     var base: SitePolicy
+    var segments: [SiteSegment]
     /// Whether its policies may be sparse: an additive bias allows exact ones only.
     var mayBeSparse: Bool
 
@@ -63,7 +64,7 @@ struct CalibrationRig {
       return CalibratedSite(
         name: site.name, heads: attention.heads,
         base: SitePolicy(tile: Tile.choose(site.segments), edges: .boxes, compute: compute, points: []),
-        mayBeSparse: !patcher.needsBias(site))
+        segments: site.segments, mayBeSparse: !patcher.needsBias(site))
     }
   }
 

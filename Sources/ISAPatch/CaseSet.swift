@@ -20,6 +20,8 @@ public struct CaseSet: Sendable {
   public var size: FrameSize
   public var edits: [Int]
   public var seed: UInt64
+  /// What was taken for something else than it says.
+  public var notes: [String] = []
 
   /// Decodes the clips, encodes them for a model of latents, and reads the texts. Without clips, each text is a case.
   /// - Parameter decodes: whether samples become clips, so that a missing decoder is told before the work.
@@ -31,7 +33,7 @@ public struct CaseSet: Sendable {
     let match = model.match
     let defaults = match.adapter.defaults
     steps = options.steps ?? defaults.steps
-    frames = options.frames ?? defaults.frames
+    do { frames = try Self.frames(clips, options, match.adapter) } catch { throw ToolError(error, model: "The model") }
     size = options.size ?? FrameSize(width: defaults.width, height: defaults.height)
     seed = options.seed ?? defaults.seed
     cases = []
@@ -49,7 +51,7 @@ public struct CaseSet: Sendable {
       }
       edits = conditions.map { Int($0.id) }
       if decodes, match.adapter.latent != nil { try model.companions.check(.vaeDecoder) }
-      let texts = try Self.texts(options)
+      let texts = try Self.texts(options, match) { notes.append($0) }
       for clip in clips.isEmpty ? [nil] : clips.map(Optional.some) {
         let given = try given(clip, model)
         for condition in conditions.isEmpty ? [nil] : conditions.map(Optional.some) {
@@ -76,6 +78,17 @@ public struct CaseSet: Sendable {
     }
   }
 
+  /// Frames of every case: what is asked for, else one where pictures alone are edited, else the adapter's.
+  static func frames(_ clips: [String], _ options: SamplingOptions, _ adapter: Adapter) throws -> Int {
+    if let frames = options.frames { return frames }
+    guard adapter.needsWholeSource, !clips.isEmpty, adapter.defaults.frames != 1 else { return adapter.defaults.frames }
+    for clip in clips {
+      guard FileManager.default.fileExists(atPath: clip) else { throw ToolError.missing(clip) }
+      if try !FFmpeg.find().probe(clip).isPicture { return adapter.defaults.frames }
+    }
+    return 1
+  }
+
   /// A clip as the model takes it; without one, a run starts from noise alone.
   private func given(_ clip: String?, _ model: EditingModel) throws -> RunInputs {
     guard let clip else {
@@ -89,8 +102,11 @@ public struct CaseSet: Sendable {
     guard adapter.needsSource else {
       throw ToolError("The adapter \(adapter.name) makes clips from text alone; leave the clip out.", .usage)
     }
-    var given = RunInputs(
-      source: try FFmpeg.find().decode(clip, frames: frames, width: size.width, height: size.height))
+    let ffmpeg = try FFmpeg.find()
+    // Of a model that goes on from the first frame, a picture is all that is needed.
+    let needed = try !adapter.needsWholeSource && ffmpeg.probe(clip).isPicture ? 1 : frames
+    let decoded = try ffmpeg.decode(clip, frames: needed, width: size.width, height: size.height)
+    var given = RunInputs(source: decoded.extended(to: frames))
     guard adapter.latent != nil, let source = given.source, let channels = model.match.channels else { return given }
     let grid = try adapter.latentGrid(frames: frames, width: size.width, height: size.height)
     let autoencoder = try Autoencoder(adapter, channels: channels, grid: grid)
@@ -109,16 +125,28 @@ public struct CaseSet: Sendable {
     var negative: [String: Tensor] = [:]
   }
 
-  private static func texts(_ options: SamplingOptions) throws -> [Text] {
-    let negative = try options.negativeText.map(ArrayFile.read) ?? [:]
-    guard !options.texts.isEmpty else { return [Text(negative: negative)] }
-    return try options.texts.map {
-      Text(name: fileName($0), arrays: try ArrayFile.read($0), negative: negative)
+  private static func texts(
+    _ options: SamplingOptions, _ match: AdapterMatch, note: (String) -> Void
+  ) throws -> [Text] {
+    // Embeddings are no whole numbers: of two bytes, they are bfloat16's bits, which .npz has no type for.
+    let masks = Set(match.inputs.filter { $0.role == .textMask }.map { $0.array ?? $0.port.name })
+    func read(_ path: String) throws -> [String: Tensor] {
+      var arrays = try ArrayFile.read(path)
+      for (name, array) in arrays where array.elementType == .uint16 && !masks.contains(name) {
+        arrays[name] = try Tensor(.bfloat16, shape: array.shape, bytes: array.bytes)
+        note("\(path), array '\(name)', is uint16: it is taken for bfloat16's bits.")
+      }
+      return arrays
     }
+    let negative = try options.negativeText.map(read) ?? [:]
+    guard !options.texts.isEmpty else { return [Text(negative: negative)] }
+    return try options.texts.map { Text(name: fileName($0), arrays: try read($0), negative: negative) }
   }
 
   private static func fileName(_ path: String) -> String { URL(fileURLWithPath: path).lastPathComponent }
 
   /// `8 frames of 128x128, 12 steps`
-  public var description: String { "\(frames) frames of \(size.width)x\(size.height), \(steps) step\(steps == 1 ? "" : "s")" }
+  public var description: String {
+    "\(frames) frame\(frames == 1 ? "" : "s") of \(size.width)x\(size.height), \(steps) step\(steps == 1 ? "" : "s")"
+  }
 }

@@ -69,6 +69,13 @@ public struct CompareJob: Sendable {
       throw ToolError(
         "--device cuda is not part of this version; leave it out to compare on the processor.", .unavailable)
     }
+    var files = CommandFiles()
+    files.readModel(original, "the original model")
+    files.readModel(patched, "the patched model")
+    files.read(clips, "a clip")
+    for model in [original, patched] { files.read(options, beside: model) }
+    files.write(contactSheet, "the contact sheet", option: "--sheet")
+    try files.check()
     if let contactSheet { try AtomicFile.checkWritable(contactSheet) }
     let loading = EditingModel.Loading(options, spinning: false)
     let full = try EditingModel(path: original, loading: loading)

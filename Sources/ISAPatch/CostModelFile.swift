@@ -18,13 +18,18 @@ public enum CostSource: Sendable {
 public enum CostModelFile {
   public static let variable = "ISA_COST_MODEL"
 
+  /// The file that the variable names.
+  static var given: String? {
+    ProcessInfo.processInfo.environment[variable].flatMap { $0.isEmpty ? nil : $0 }
+  }
+
   /// - Throws: `ToolError` where a file that the variable names is missing or no cost model. What cannot be measured or
   ///   kept is no error: `note` says why, and nothing is held back.
   public static func model(
     _ source: CostSource, note: (String) -> Void = { _ in }
   ) throws(ToolError) -> CostModel? {
     if case .none = source { return nil }
-    if let path = ProcessInfo.processInfo.environment[variable], !path.isEmpty {
+    if let path = given {
       guard let data = FileManager.default.contents(atPath: path) else { throw .missing(path) }
       do throws(CalibrationError) { return try CostModel.decoded(data, file: path) } catch { throw ToolError(error) }
     }

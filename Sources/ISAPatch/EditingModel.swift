@@ -28,6 +28,8 @@ public final class EditingModel: Sendable {
     public var profilePrefix: String?
     /// Models that go with this one, where they are not to be looked for beside it.
     public var companions: [Companion: String]
+    /// Whether the command runs models without an adapter too, on arrays.
+    public var takesArrays = false
 
     public init(
       threads: Int = 0, adapter: String? = nil, spinning: Bool = true, profilePrefix: String? = nil,
@@ -55,6 +57,7 @@ public final class EditingModel: Sendable {
     do {
       // Read by us first: what is wrong with a file is told by its node or tensor, and our operators by their domain.
       let model = try bytes.map { try Model.load(bytes: $0, path: path) } ?? Model.load(path: path)
+      try model.checkExternalData()
       let library = try Library.load()
       var options = Session.Options(threads: loading.threads)
       if model.opsets[RewriteNames.domain] != nil { options.opLibraries = [try OpLibrary.find(besideModel: path)] }
@@ -65,7 +68,7 @@ public final class EditingModel: Sendable {
       }
       companions = CompanionModels(beside: path, given: loading.companions, threads: loading.threads)
       session = try Session(library, model: bytes.map { .bytes($0) } ?? .path(path), options: options)
-      match = try EditingModel.match(model, path: path, adapter: loading.adapter, companions.present)
+      match = try EditingModel.match(model, path: path, loading, companions.present)
       if match.adapter.lowNoise == nil {
         other = nil
       } else {
@@ -85,12 +88,16 @@ public final class EditingModel: Sendable {
   }
 
   private static func match(
-    _ model: Model, path: String, adapter: String?, _ companions: Set<Companion>
+    _ model: Model, path: String, _ loading: Loading, _ companions: Set<Companion>
   ) throws -> AdapterMatch {
-    if let match = try ModelAdapter.match(model, named: adapter, companions: companions) { return match }
+    if let match = try ModelAdapter.match(model, named: loading.adapter, companions: companions) { return match }
+    // What patching adds is none of the model's own.
+    let inputs = model.graph.inputs.map(\.name).filter { $0 != RewriteNames.point }.joined(separator: ", ")
     throw ToolError(
-      "No adapter fits \(path) (inputs \(model.graph.inputs.map(\.name).joined(separator: ", "))); give one with --adapter, or "
-        + "run tensors with --inputs.", .configuration)
+      "No adapter fits \(path) (inputs \(inputs)); give one with --adapter, "
+        + (loading.takesArrays
+          ? "or run arrays with --inputs." : "a file such as those of Adapters, whose README says how."),
+      .configuration)
   }
 
   /// What one evaluation gave.

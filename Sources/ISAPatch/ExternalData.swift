@@ -61,25 +61,15 @@ struct ExternalData {
     for folder in folders.reversed() { rmdir(folder) }
   }
 
+  /// Where a model's data stands, or would stand beside another path.
+  static func paths(_ model: Model, beside path: String) -> [String] {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+    return locations(model).map { folder.appendingPathComponent($0).path }
+  }
+
   /// Locations of a model's external data, each once.
   static func locations(_ model: Model) -> [String] {
-    var names: Set<String> = []
-    func note(_ tensor: Tensor) {
-      if let external = tensor.external { names.insert(external.location) }
-    }
-    func walk(_ nodes: [Node]) {
-      for node in nodes {
-        for case .tensor(let tensor) in node.attributes.values { note(tensor) }
-        for graph in node.subgraphs {
-          graph.initializers.forEach(note)
-          walk(graph.nodes)
-        }
-      }
-    }
-    model.graph.initializers.forEach(note)
-    walk(model.graph.nodes)
-    for function in model.functions { walk(function.nodes) }
-    return names.sorted()
+    Set(model.externalTensors.compactMap { $0.external?.location }).sorted()
   }
 
   /// Data that is a link, as in a cache of downloads, is not read from beside it by a model that is a file.

@@ -51,8 +51,8 @@ public struct InspectJob: Sendable {
       let reason =
         policy == nil
         ? selection.reason(site) ?? gate?.reason(site, hasBias: patcher.needsBias(site), density: 1) : nil
-      var report = SiteReport(site, reason: reason, replaced: policy != nil)
-      report.policies = policy.map { Profile.SiteRecord(name: site.name, policy: $0) }
+      var report = SiteReport(site, reason: reason, replaced: policy != nil, policy: policy)
+      if let match = patcher.adapter { report.addUsualGrids(site, match) }
       return report
     }
     var report = InspectReport(

@@ -50,3 +50,16 @@ enum ModelAdapter {
     }
   }
 }
+
+extension AdapterMatch {
+  /// Lengths of the graph's symbolic dimensions for a clip; empty where the clip does not suit the model. Those that
+  /// the clip does not set, as the text's, are left out.
+  func bindings(frames: Int, width: Int, height: Int) -> [String: Int64] {
+    guard let lengths = try? dimensions(frames: frames, width: width, height: height) else { return [:] }
+    let equations = axes.compactMap { name, dim -> (expression: Dimension, length: Int64)? in
+      guard case .symbolic(let symbol) = dim, let length = lengths[name] else { return nil }
+      return (Dimension(parsing: symbol), Int64(length))
+    }
+    return Dimension.solve(equations) ?? [:]
+  }
+}

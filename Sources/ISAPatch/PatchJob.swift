@@ -88,6 +88,8 @@ public struct PatchJob: Sendable {
       throw ToolError(
         "\(options.model) is patched already; run 'isa-patch restore' on it first, or give the original.", .dataError)
     }
+    if !options.dryRun { try files(model, output).check() }
+    do throws(ModelError) { try model.checkExternalData() } catch { throw ToolError(error) }
     let digest = model.withBytes { SHA256.digest($0) }
     let choice = try choice(for: model, hash: SHA256.hexadecimal(digest))
     let policies = choice.policies
@@ -113,9 +115,7 @@ public struct PatchJob: Sendable {
     let missed = decisions.values.count { $0.reason != nil && $0.reason != .notSelected }
     let reports = patcher.sites.map { site in
       let (policy, reason) = decisions[site.name] ?? (nil, nil)
-      var report = SiteReport(site, reason: reason, replaced: policy != nil)
-      report.policies = policy.map { Profile.SiteRecord(name: site.name, policy: $0) }
-      return report
+      return SiteReport(site, reason: reason, replaced: policy != nil, policy: policy)
     }
     var plan = PatchPlan(treatments: treatments, statistics: options.statistics)
     plan.isPortable = options.isPortable
@@ -136,6 +136,20 @@ public struct PatchJob: Sendable {
       report.replaced == 0 ? .nothingReplaced : options.strict && missed > 0 ? .unmet : .success
     return Outcome(
       report: report, status: status, seconds: (ContinuousClock.now - start) / .seconds(1), notes: notes)
+  }
+
+  private func files(_ model: Model, _ output: String) -> CommandFiles {
+    var files = CommandFiles()
+    files.read(options.model, "the model")
+    if case .profile(let path) = options.mode { files.read(path, "the profile") }
+    files.readAdapter(options.adapter)
+    files.read(CostModelFile.given, "the cost model")
+    // Where they stand, and where the patched model will have them.
+    for path in [options.model, output] {
+      files.read(ExternalData.paths(model, beside: path), "a file with the weights")
+    }
+    files.write(output, "the patched model")
+    return files
   }
 
   /// A glob that names no site is a mistake of the user's.

@@ -37,14 +37,16 @@ public struct Patcher: Sendable {
             + "\(names.isEmpty ? "fixed" : names.joined(separator: ", ")); correct --segments.", .usage)
       }
       guard Self.assign(given, to: &sites) > 0 else {
-        let lengths = Set(sites.filter { $0.kind != .cross }.compactMap { $0.keyLength?.description }).sorted()
+        let lengths = Set(sites.compactMap { $0.keyLength?.description }).sorted()
         throw ToolError(
-          "The segments add up to \(given.total) tokens, but the sequences of \(model.path) have "
-            + "\(lengths.isEmpty ? "no known length" : lengths.joined(separator: " or ")); correct --segments.",
+          sites.isEmpty
+            ? "\(model.path) holds no attention that segments could be given to; leave --segments out."
+            : "The segments add up to \(given.total) tokens, but the sequences that \(model.path) attends to have "
+              + "\(lengths.isEmpty ? "no known length" : lengths.joined(separator: " or ")); correct --segments.",
           .dataError)
       }
     } else if let given = self.adapter.flatMap(ModelAdapter.segments) {
-      _ = Self.assign(given, to: &sites, yielding: true)
+      Self.join(given, to: &sites)
     }
     self.sites = sites
   }
@@ -62,17 +64,38 @@ public struct Patcher: Sendable {
   /// What is wrong with the model itself: nodes that no run can compute.
   public var warnings: [String] { finder.inference.invalidNodes().map(\.message) }
 
-  /// - Parameter yielding: where the graph itself shows other kinds of segments or another order, it is right.
-  private static func assign(_ given: GivenSegments, to sites: inout [Site], yielding: Bool = false) -> Int {
+  /// As the user says, whatever the graph shows.
+  private static func assign(_ given: GivenSegments, to sites: inout [Site]) -> Int {
     var count = 0
-    for position in sites.indices where sites[position].kind != .cross && given.fit(sites[position].keyLength) {
-      let shown = sites[position].segments.map(\.kind)
-      if yielding, shown.count > 1, shown != given.segments.map(\.kind) { continue }
+    for position in sites.indices where given.fit(sites[position].keyLength) {
       sites[position].segments = given.segments
       if given.fit(sites[position].queryLength) { sites[position].querySegments = given.segments }
       count += 1
     }
     return count
+  }
+
+  /// As the adapter says, where the graph itself does not show more.
+  private static func join(_ given: GivenSegments, to sites: inout [Site]) {
+    for position in sites.indices where sites[position].kind != .cross {
+      let site = sites[position]
+      if let joined = given.joined(to: site.segments, order: site.segmentOrder, length: site.keyLength) {
+        sites[position].segments = joined
+        let isWhole = given.fit(site.keyLength)
+        if isWhole { sites[position].segmentsAreUnsure = false }
+        if site.queryLength == site.keyLength,
+          site.querySegments == site.segments || site.querySegments.isEmpty && isWhole
+        {
+          sites[position].querySegments = joined
+          continue
+        }
+      }
+      if !site.querySegments.isEmpty,
+        let joined = given.joined(to: site.querySegments, order: [], length: site.queryLength)
+      {
+        sites[position].querySegments = joined
+      }
+    }
   }
 
   /// The model with the plan's sites replaced.

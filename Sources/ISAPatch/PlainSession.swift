@@ -13,6 +13,7 @@ struct PlainSession {
   ) throws(ToolError) {
     do {
       let model = try Model.load(path: path)
+      try model.checkExternalData()
       var options = Session.Options(threads: threads)
       options.spinning = spinning
       options.profilePrefix = profilePrefix

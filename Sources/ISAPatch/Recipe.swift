@@ -48,8 +48,9 @@ public struct Recipe: Equatable, Sendable {
     if let value = keys["target"] {
       let entries = try value.entries()
       guard entries.count == 1, let entry = entries.first,
-        let parsed = Target(name: entry.key, value: try entry.value.number()), parsed.value > 0
-      else { throw value.failure("should be one of psnr, max_error, density and speedup with a positive number") }
+        let parsed = Target(name: entry.key, value: try entry.value.number())
+      else { throw value.failure("should be one of psnr, max_error, density and speedup with a number") }
+      if let problem = parsed.problem { throw entry.value.failure("the \(parsed.name) of \(parsed.text) \(problem)") }
       target = parsed
     }
   }

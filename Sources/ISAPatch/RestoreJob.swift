@@ -29,6 +29,10 @@ public struct RestoreJob: Sendable {
   ///   and holds something else, 73 or 74 an output that cannot be written.
   public func run() throws(ToolError) -> Report {
     let target = output ?? Self.defaultOutput(for: model)
+    var files = CommandFiles()
+    files.readModel(model, "the patched model")
+    files.write(target, "the original")
+    try files.check()
     let original: [UInt8]
     do throws(ModelError) {
       let loaded = try Model.load(path: model)

@@ -7,8 +7,10 @@ import VideoPipeline
 public struct RunJob: Sendable {
   public var model: String
   public var options: SamplingOptions
-  /// Where the clip (MP4) or, by its ending, the arrays (`.npz`) go.
+  /// Where the clip or the arrays go, in the format of its ending: `ClipFormat`, `ArrayFile`.
   public var output: String
+  /// Results in arrays as float32, whatever floating-point type the model gives.
+  public var asFloat32 = false
 
   public init(model: String, options: SamplingOptions, output: String) {
     self.model = model
@@ -24,6 +26,23 @@ public struct RunJob: Sendable {
     public var steps: Int
     public var stepSeconds: Double
     public var seconds: Double
+    /// What the user should know besides.
+    public var notes: [String] = []
+  }
+
+  private var writesArrays: Bool { ArrayFile.endings.contains(where: output.hasSuffix) }
+
+  /// What the output's name asks for can be written: known before the work.
+  private func checkFormat() throws(ToolError) {
+    guard !writesArrays, let format = ClipFormat(path: output) else { return }
+    do throws(ClipError) { try FFmpeg.find().checkEncoder(for: format) } catch { throw ToolError(error, model: output) }
+  }
+
+  private func checkLength(_ frames: Int) throws(ToolError) {
+    guard !writesArrays, ClipFormat(path: output)?.isPicture == true, frames != 1 else { return }
+    throw ToolError(
+      "\(output) is a picture, which holds one frame, and the result has \(frames); give -o OUT.mp4, or --frames 1.",
+      .usage)
   }
 
   private func refuseCUDA() throws(ToolError) {
@@ -32,19 +51,35 @@ public struct RunJob: Sendable {
     }
   }
 
+  private func files(_ input: String?, _ role: String) -> CommandFiles {
+    var files = CommandFiles()
+    files.readModel(model, "the model")
+    files.read(input, role)
+    files.read(options, beside: model)
+    files.write(output, "the result")
+    return files
+  }
+
   /// Edits a clip, or makes one from text alone.
   public func run(clip: String?, progress: ProgressReporter) throws(ToolError) -> Report {
     try refuseCUDA()
+    try files(clip, "the clip").check()
     try AtomicFile.checkWritable(output)
-    let loaded = try EditingModel(path: model, loading: .init(options))
+    try checkFormat()
+    if let frames = options.frames { try checkLength(frames) }
+    var loading = EditingModel.Loading(options)
+    loading.takesArrays = true
+    let loaded = try EditingModel(path: model, loading: loading)
     if options.edits.count > 1 {
       throw ToolError("run edits with one --edit at a time; compare and calibrate take several.", .usage)
     }
     if options.texts.count > 1 {
       throw ToolError("run takes one --text; compare and calibrate take several.", .usage)
     }
-    let set = try CaseSet(
-      clips: clip.map { [$0] } ?? [], options: options, model: loaded, decodes: !output.hasSuffix(".npz"))
+    do { try checkLength(CaseSet.frames(clip.map { [$0] } ?? [], options, loaded.match.adapter)) } catch {
+      throw ToolError(error, model: model)
+    }
+    let set = try CaseSet(clips: clip.map { [$0] } ?? [], options: options, model: loaded, decodes: !writesArrays)
     let point = try Self.point(options.quality, of: loaded)
     let start = ContinuousClock.now
     let edited = set.cases[0]
@@ -53,11 +88,17 @@ public struct RunJob: Sendable {
       progress.advance(note: "\(NumberFormat.fixed(seconds)) s a step")
     }
     progress.finish()
-    if output.hasSuffix(".npz") {
+    var notes = set.notes
+    if writesArrays {
       do {
-        try AtomicFile.write(try Npz.encode([try Self.array(sampling)]), to: output)
+        try AtomicFile.write(try ArrayFile.encode([try Self.array(sampling)], for: output), to: output)
       } catch { throw ToolError(error, model: output) }
     } else {
+      if let clip, let source = edited.run.given.source, source.isUneven {
+        notes.append(
+          "\(clip) has a variable frame rate; \(output) has its frames evenly, at their mean of "
+            + "\(NumberFormat.fixed(source.rate.value)) a second.")
+      }
       let video: Video
       do { video = try sampling.finished().video } catch { throw ToolError(error, model: model) }
       let temporary = AtomicFile.temporaryPath(for: output)
@@ -73,10 +114,11 @@ public struct RunJob: Sendable {
     }
     return Report(
       model: model, output: output, clip: clip, edit: edited.editName, steps: set.steps,
-      stepSeconds: median(sampling.stepSeconds), seconds: (ContinuousClock.now - start) / .seconds(1))
+      stepSeconds: median(sampling.stepSeconds), seconds: (ContinuousClock.now - start) / .seconds(1), notes: notes)
   }
 
-  /// `sample`, the clip [1, 3, F, H, W]; of a model of latents those, `latents` [1, C, F, H, W] as the model has them.
+  /// Always float32: `sample`, the clip [1, 3, F, H, W]; of a model of latents those, `latents` [1, C, F, H, W] as the
+  /// model has them.
   private static func array(_ sampling: SamplingInProgress) throws -> (name: String, array: Tensor) {
     let run = sampling.run
     if let video = run.video(sampling.x) {
@@ -94,20 +136,33 @@ public struct RunJob: Sendable {
     return dial.point(quality)
   }
 
-  /// Runs the model once on the arrays of an `.npz`, one for each input, and writes one for each output.
+  /// Runs the model once on the arrays of a file, one for each input, and writes one for each output.
   public func run(inputs: String) throws(ToolError) -> Report {
     try refuseCUDA()
+    try files(inputs, "the file of arrays").check()
     try AtomicFile.checkWritable(output)
     do {
-      let arrays = try Npz.read(inputs)
+      var notes: [String] = []
       let session = try PlainSession(path: model, threads: options.threads ?? 0).session
+      if let reason = ArrayFile.refusal(of: session.outputs) {
+        throw ToolError("\(reason); nothing was run.", .dataError)
+      }
+      let arrays = ArrayFile.fitted(try ArrayFile.read(inputs), to: session.inputs) { notes.append($0) }
       let start = ContinuousClock.now
-      let results = try session.run(arrays)
+      var results = try session.run(arrays).sorted { $0.key < $1.key }.map { (name: $0.key, array: $0.value) }
       let seconds = (ContinuousClock.now - start) / .seconds(1)
-      try AtomicFile.write(
-        try Npz.encode(results.sorted { $0.key < $1.key }.map { (name: $0.key, array: $0.value) }), to: output)
+      if asFloat32 { results = try ArrayFile.asFloat32(results) }
+      let halves = results.filter { $0.array.elementType == .bfloat16 }.map(\.name)
+      if !halves.isEmpty, !output.hasSuffix(".safetensors") {
+        notes.append(
+          "bfloat16 stands in \(output) as two bytes (numpy: .view(ml_dtypes.bfloat16)): "
+            + "\(halves.joined(separator: ", ")). "
+            + "--float32 writes float32 instead.")
+      }
+      try AtomicFile.write(try ArrayFile.encode(results, for: output), to: output)
       return Report(
-        model: model, output: output, clip: nil, edit: nil, steps: 1, stepSeconds: seconds, seconds: seconds)
+        model: model, output: output, clip: nil, edit: nil, steps: 1, stepSeconds: seconds, seconds: seconds,
+        notes: notes)
     } catch {
       throw ToolError(error, model: model)
     }

@@ -2,6 +2,8 @@ import AttentionPatterns
 import CalibrationCore
 import Foundation
 import ONNXGraph
+import SparseAttention
+import VideoPipeline
 
 /// What `patch` and `inspect` say of a model: the document `isa-patch/inspect/1`.
 public struct InspectReport: Encodable, Sendable {
@@ -127,18 +129,53 @@ public struct SiteReport: Encodable, Sendable {
     public var length: Length
     /// Frames, rows, columns.
     public var grid: [Length]?
+    /// Tokens of the blocks that it is cut into, and their tile, where it has one.
+    public var block: Int?
+    public var tile: [Int]?
+    /// How what no whole tile covers is cut, where it has a tile: shared or boxes.
+    public var edges: String?
+    /// How it fills its blocks; nil where its length is not fixed.
+    public var fill: BlockFill?
+    /// Where its length is not fixed: what it is at the adapter's usual size.
+    public var usual: Usual?
 
-    private enum CodingKeys: String, CodingKey { case kind, length, grid }
+    private enum CodingKeys: String, CodingKey {
+      case kind, length, grid, block, tile, edges
+      case filled = "fill"
+      case inTiles = "in_tiles"
+      case usual = "at_defaults"
+    }
+
+    /// A grid at a clip's size in pixels.
+    public struct Usual: Encodable, Hashable, Sendable {
+      public var frames: Int
+      public var width: Int
+      public var height: Int
+      public var grid: [Int]
+      public var fill: Double
+      public var inTiles: Double?
+
+      private enum CodingKeys: String, CodingKey {
+        case frames, width, height, grid, fill
+        case inTiles = "in_tiles"
+      }
+    }
 
     public func encode(to encoder: any Encoder) throws {
       var container = encoder.container(keyedBy: CodingKeys.self)
       try container.encode(kind, forKey: .kind)
       try container.encode(length, forKey: .length)
       try container.encode(grid, forKey: .grid)
+      try container.encodeIfPresent(block, forKey: .block)
+      try container.encodeIfPresent(tile, forKey: .tile)
+      try container.encodeIfPresent(fill?.filled, forKey: .filled)
+      try container.encodeIfPresent(fill?.inTiles, forKey: .inTiles)
+      try container.encodeIfPresent(usual, forKey: .usual)
     }
   }
 
-  init(_ site: Site, reason: KeptReason?, replaced: Bool) {
+  /// - Parameter policy: of a site that is patched; else its blocks are those that calibration would choose.
+  init(_ site: Site, reason: KeptReason?, replaced: Bool, policy: SitePolicy? = nil) {
     name = site.name
     output = site.output
     path = site.path
@@ -154,8 +191,10 @@ public struct SiteReport: Encodable, Sendable {
     headSize = site.headSize
     queryLength = site.queryLength.map { Length($0) }
     keyLength = site.keyLength.map { Length($0) }
-    segments = site.segments.map(Segment.init)
-    querySegments = site.querySegments.map(Segment.init)
+    let cut = policy ?? SitePolicy(tile: Tile.choose(site.segments), edges: .boxes, points: [])
+    segments = site.segments.map { Segment($0, block: cut.blockK, tile: cut.tile, edges: cut.edges) }
+    querySegments = site.querySegments.map { Segment($0, block: cut.blockQ, tile: cut.tile, edges: cut.edges) }
+    policies = policy.map { Profile.SiteRecord(name: site.name, policy: $0) }
     if site.segmentsAreUnsure {
       note = "The graph does not tell which part of its sequence is decoded; give the parts with --segments."
     }
@@ -206,9 +245,47 @@ public struct SiteReport: Encodable, Sendable {
 }
 
 extension SiteReport.Segment {
-  init(_ segment: SiteSegment) {
+  init(_ segment: SiteSegment, block: Int, tile: Grid?, edges: TileEdges) {
     kind = segment.kind.rawValue
     length = SiteReport.Length(segment.length)
     grid = segment.grid.map { $0.map { SiteReport.Length($0) } }
+    self.block = block
+    // The text is cut in sequence order.
+    if segment.grid != nil, segment.kind != .text, let tile {
+      self.tile = [tile.frames, tile.rows, tile.columns]
+      self.edges = edges.rawValue
+    }
+    fill = segment.fixed().flatMap { BlockFill($0, size: block, tile: tile, edges: edges) }
+  }
+}
+
+extension SiteSegment {
+  /// With its lengths as numbers; nil where one does not follow.
+  /// - Parameter bindings: symbol → length.
+  func fixed(_ bindings: [String: Int64] = [:]) -> Segment? {
+    guard let length = length.evaluate(bindings).flatMap({ Int(exactly: $0) }) else { return nil }
+    let sizes = grid?.compactMap { $0.evaluate(bindings).flatMap { Int(exactly: $0) } }
+    guard sizes?.count == grid?.count else { return nil }
+    return Segment(
+      kind, length: length, grid: sizes.map { Grid(frames: $0[0], rows: $0[1], columns: $0[2]) })
+  }
+}
+
+extension SiteReport {
+  /// Adds what grids of no fixed size are at the adapter's usual size, in place of nothing.
+  mutating func addUsualGrids(_ site: Site, _ match: AdapterMatch) {
+    let defaults = match.adapter.defaults
+    let bindings = match.bindings(frames: defaults.frames, width: defaults.width, height: defaults.height)
+    for (index, segment) in site.segments.enumerated() where segments[index].fill == nil {
+      guard let tile = segments[index].tile, let block = segments[index].block, let fixed = segment.fixed(bindings),
+        let grid = fixed.grid,
+        let fill = BlockFill(
+          fixed, size: block, tile: Grid(frames: tile[0], rows: tile[1], columns: tile[2]),
+          edges: segments[index].edges.flatMap(TileEdges.init) ?? .shared)
+      else { continue }
+      segments[index].usual = Segment.Usual(
+        frames: defaults.frames, width: defaults.width, height: defaults.height,
+        grid: [grid.frames, grid.rows, grid.columns], fill: fill.filled, inTiles: fill.inTiles)
+    }
   }
 }

@@ -23,6 +23,12 @@ public struct ValueInfo: Equatable, Sendable {
   /// Empty for a scalar and for a tensor whose rank is not declared.
   public let dimensions: [Dimension]
 
+  package init(name: String, elementType: ElementType?, dimensions: [Dimension]) {
+    self.name = name
+    self.elementType = elementType
+    self.dimensions = dimensions
+  }
+
   func check(_ tensor: Tensor) throws(RuntimeError) {
     guard let elementType else { throw .unsupportedValue(name: name, type: "not a tensor of a known type") }
     guard tensor.elementType == elementType else {

@@ -15,16 +15,19 @@ struct BenchAttentionCommand: ParsableCommand {
     commandName: "attention", abstract: "The operator against ONNX Runtime's own, interleaved, on unit Gaussian inputs."
   )
 
-  @Option(name: .long, help: ArgumentHelp("Lengths of the sequence, by commas.", valueName: "n,…"))
+  @Option(
+    name: .long, parsing: .unconditional, help: ArgumentHelp("Lengths of the sequence, by commas.", valueName: "n,…"))
   var tokens: CommaList<Int> = .init([2048, 4096])
 
-  @Option(name: .long, help: "Attention heads.")
+  @Option(name: .long, parsing: .unconditional, help: "Attention heads.")
   var heads = 4
 
-  @Option(name: .long, help: "Size of a head.")
+  @Option(name: .long, parsing: .unconditional, help: "Size of a head.")
   var headSize = 128
 
-  @Option(name: .long, help: ArgumentHelp("Threads, by commas; with one, times are CPU time.", valueName: "n,…"))
+  @Option(
+    name: .long, parsing: .unconditional,
+    help: ArgumentHelp("Threads, by commas; with one, times are CPU time.", valueName: "n,…"))
   var threads: CommaList<Int> = .init([1])
 
   @Option(
@@ -36,7 +39,7 @@ struct BenchAttentionCommand: ParsableCommand {
   @Option(name: .long, help: ArgumentHelp("float32, float16, bfloat16; by commas.", valueName: "type,…"))
   var compute: CommaList<ComputeType> = .init([.float32, .bfloat16])
 
-  @Option(name: .long, help: "Measured runs of each.")
+  @Option(name: .long, parsing: .unconditional, help: "Measured runs of each.")
   var repeats = 5
 
   @Option(name: .long, help: "ort: MultiHeadAttention; all: decomposed attention and opset 23's Attention too.")
@@ -85,10 +88,11 @@ struct BenchModelCommand: ParsableCommand {
 
   @Option(
     name: .long,
-    help: ArgumentHelp("Arrays for the model's inputs (.npz), where it has no adapter.", valueName: "file"))
+    help: ArgumentHelp(
+      "Arrays for the model's inputs (.npz, .safetensors), where it has no adapter.", valueName: "file"))
   var inputs: String?
 
-  @Option(name: .long, help: "Measured steps.")
+  @Option(name: .long, parsing: .unconditional, help: "Measured steps.")
   var repeats = 2
 
   @OptionGroup var sampling: SamplingArguments

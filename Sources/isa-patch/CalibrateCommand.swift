@@ -17,35 +17,41 @@ struct CalibrateCommand: ParsableCommand {
 /// What calibration is to keep or to reach; one of them.
 struct TargetOptions: ParsableArguments {
   @Option(
-    name: .long, help: ArgumentHelp("Least PSNR in dB against full attention, on the worst case (35).", valueName: "dB")
+    name: .long, parsing: .unconditional,
+    help: ArgumentHelp("Least PSNR in dB against full attention, on the worst case (35).", valueName: "dB")
   )
   var targetPsnr: Double?
 
   @Option(
-    name: .long,
+    name: .long, parsing: .unconditional,
     help: ArgumentHelp("Greatest relative L2 error against full attention, on the worst case.", valueName: "error"))
   var maxError: Double?
 
-  @Option(name: .long, help: ArgumentHelp("Greatest executed density, mean of the cases.", valueName: "share"))
+  @Option(
+    name: .long, parsing: .unconditional,
+    help: ArgumentHelp("Greatest executed density, mean of the cases.", valueName: "share"))
   var targetDensity: Double?
 
-  @Option(name: .long, help: ArgumentHelp("Least speed-up of a step over the original.", valueName: "factor"))
+  @Option(
+    name: .long, parsing: .unconditional,
+    help: ArgumentHelp("Least speed-up of a step over the original.", valueName: "factor"))
   var targetSpeedup: Double?
 
-  private var targets: [Target] {
+  private var given: [(option: String, target: Target)] {
     [
-      targetPsnr.map(Target.psnr), maxError.map(Target.maxError), targetDensity.map(Target.density),
-      targetSpeedup.map(Target.speedup),
+      targetPsnr.map { ("--target-psnr", .psnr($0)) }, maxError.map { ("--max-error", .maxError($0)) },
+      targetDensity.map { ("--target-density", .density($0)) },
+      targetSpeedup.map { ("--target-speedup", .speedup($0)) },
     ].compactMap { $0 }
   }
 
   /// What the command line asks for, else the recipe, else 35 dB.
-  func target(_ recipe: Recipe) -> Target { targets.first ?? recipe.target ?? .psnr(35) }
+  func target(_ recipe: Recipe) -> Target { given.first?.target ?? recipe.target ?? .psnr(35) }
 
   func validate() throws {
-    guard targets.count <= 1 else { throw ValidationError("Give one target.") }
-    guard targets.allSatisfy({ $0.value.isFinite && $0.value > 0 }) else {
-      throw ValidationError("A target has to be a positive number.")
+    guard given.count <= 1 else { throw ValidationError("Give one target.") }
+    for (option, target) in given {
+      if let problem = target.problem { throw ValidationError("\(option) \(target.text) \(problem).") }
     }
   }
 }
@@ -94,12 +100,13 @@ struct WholeCalibration: ParsableCommand {
 
   func run() throws {
     let recipe = try measuring.recipe.map(Recipe.read) ?? Recipe()
-    let job = CalibrateJob(
+    var job = CalibrateJob(
       model: model, clips: measuring.clips, holdOut: holdOut, options: recipe.completing(sampling.options),
       target: targets.target(recipe),
       compute: measuring.compute ?? recipe.compute ?? .float32, output: output, selection: selection.selection,
       segments: selection.segments,
       resume: measuring.resume)
+    job.recipePath = measuring.recipe
     try CalibrationText.show(
       job.run(progress: .standardError(quiet: outputOptions.quiet)), target: job.target, outputOptions)
   }
@@ -127,12 +134,13 @@ struct CollectCommand: ParsableCommand {
 
   func run() throws {
     let recipe = try measuring.recipe.map(Recipe.read) ?? Recipe()
-    let job = CalibrateJob(
+    var job = CalibrateJob(
       model: model, clips: measuring.clips, options: recipe.completing(sampling.options),
       target: targets.target(recipe),
       compute: measuring.compute ?? recipe.compute ?? .float32, output: output, selection: selection.selection,
       segments: selection.segments,
       resume: measuring.resume)
+    job.recipePath = measuring.recipe
     let statistics = try job.collect(progress: .standardError(quiet: outputOptions.quiet))
     if outputOptions.json {
       Console.result(

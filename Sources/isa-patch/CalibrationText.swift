@@ -89,8 +89,23 @@ enum CalibrationText {
       \(dial.rendered(for: Terminal.of(1)))
       \(report.sites) sites, \(report.description). Exact attention agrees with the original to \
       \(NumberFormat.scientific(report.exactError)).
+      \(grids(profile).map { $0 + "\n" }.joined())\
       Wrote \(report.output), \(report.profilePath) and \(report.statisticsPath).
 
       """
+  }
+
+  /// Each grid once, as it was at the calibration's size.
+  private static func grids(_ profile: Profile) -> [String] {
+    var lines: [String] = []
+    for site in profile.sites {
+      for segment in site.segments ?? [] {
+        guard let grid = segment.grid, let tile = site.tile else { continue }
+        let line = GridText.line(
+          grid: grid.map(String.init), tile: tile, block: site.blockK, filled: segment.fill, inTiles: segment.inTiles)
+        if !lines.contains(line) { lines.append(line) }
+      }
+    }
+    return lines
   }
 }

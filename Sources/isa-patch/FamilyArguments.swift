@@ -12,7 +12,8 @@ struct FamilyArguments: ParsableArguments {
     name: .long, help: ArgumentHelp("Text embeddings of guidance's negative branch.", valueName: "file"))
   var negativeText: String?
 
-  @Option(name: .long, help: ArgumentHelp("Scale of guidance; 1 turns it off.", valueName: "scale"))
+  @Option(
+    name: .long, parsing: .unconditional, help: ArgumentHelp("Scale of guidance; 1 turns it off.", valueName: "scale"))
   var guidance: Double?
 
   @Option(

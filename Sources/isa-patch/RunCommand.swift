@@ -1,6 +1,7 @@
 import ArgumentParser
 import ISAPatch
 import Reporting
+import VideoPipeline
 
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -9,15 +10,21 @@ struct RunCommand: ParsableCommand {
   @Argument(help: "The ONNX model.")
   var model: String
 
-  @Option(name: .long, help: ArgumentHelp("The clip to edit.", valueName: "file"))
+  @Option(name: .long, help: ArgumentHelp("The clip, or the picture, to edit.", valueName: "file"))
   var clip: String?
 
   @Option(
-    name: .long, help: ArgumentHelp("Arrays for the model's inputs (.npz), instead of a clip.", valueName: "file"))
+    name: .long,
+    help: ArgumentHelp("Arrays for the model's inputs (.npz, .safetensors), instead of a clip.", valueName: "file"))
   var inputs: String?
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The clip (.mp4), or arrays (.npz).", valueName: "file"))
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("The clip (.mp4), the picture (.png, .jpg), or arrays (.npz, .safetensors).", valueName: "file"))
   var output: String
+
+  @Flag(name: .customLong("float32"), help: "Write arrays as float32, whatever floating-point type the model gives.")
+  var asFloat32 = false
 
   @OptionGroup var sampling: SamplingArguments
   @OptionGroup var outputOptions: OutputOptions
@@ -26,23 +33,34 @@ struct RunCommand: ParsableCommand {
     if [clip != nil || !sampling.family.text.isEmpty, inputs != nil].count(where: { $0 }) != 1 {
       throw ValidationError("Give --clip, --text, or --inputs.")
     }
-    if inputs != nil, !output.hasSuffix(".npz") { throw ValidationError("With --inputs, the output has to be .npz.") }
-    if ![".mp4", ".npz"].contains(where: output.hasSuffix) {
-      throw ValidationError("The output has to end in .mp4 (a clip) or .npz (arrays), not as \(output) does.")
+    let isArrays = ArrayFile.endings.contains(where: output.hasSuffix)
+    if inputs != nil, !isArrays {
+      throw ValidationError("With --inputs, the output has to end in .npz or .safetensors, not as \(output) does.")
+    }
+    if asFloat32, !isArrays {
+      throw ValidationError("--float32 is for arrays; give an output of .npz or .safetensors.")
+    }
+    if !isArrays, ClipFormat(path: output) == nil {
+      throw ValidationError(
+        "The output has to end in .mp4 (a clip), .png or .jpg (a picture), .npz or .safetensors (arrays), not as "
+          + "\(output) does.")
     }
   }
 
   func run() throws {
-    let job = RunJob(model: model, options: sampling.options, output: output)
+    var job = RunJob(model: model, options: sampling.options, output: output)
+    job.asFloat32 = asFloat32
     let progress = ProgressReporter.standardError(quiet: outputOptions.quiet)
     let report =
       if let inputs { try job.run(inputs: inputs) } else { try job.run(clip: clip, progress: progress) }
+    if !outputOptions.quiet { report.notes.forEach(Console.note) }
     if outputOptions.json {
       Console.result(
         JSONOutput.object([
           ("schema", "isa-patch/run/1"), ("model", .string(report.model)), ("output", .string(report.output)),
           ("clip", .init(report.clip)), ("edit", .init(report.edit)), ("steps", .integer(report.steps)),
           ("step_seconds", .number(report.stepSeconds)), ("seconds", .number(report.seconds)),
+          ("notes", .array(report.notes.map { .string($0) })),
         ]).document)
     } else {
       Console.result(

@@ -12,7 +12,9 @@ struct SelectionOptions: ParsableArguments {
   @Option(name: .long, help: ArgumentHelp("No site whose name matches; repeatable.", valueName: "glob"))
   var except: [String] = []
 
-  @Option(name: .long, help: ArgumentHelp("Leave sites of shorter sequences as they are.", valueName: "n"))
+  @Option(
+    name: .long, parsing: .unconditional,
+    help: ArgumentHelp("Leave sites of shorter sequences as they are.", valueName: "n"))
   var minTokens = 1024
 
   @Option(

@@ -17,29 +17,30 @@ struct OutputOptions: ParsableArguments {
 
 /// What a clip is run with; what is not given comes from the adapter.
 struct SamplingArguments: ParsableArguments {
-  @Option(name: .long, help: "Number or name of an edit; repeatable.")
+  @Option(name: .long, parsing: .unconditionalSingleValue, help: "Number or name of an edit; repeatable.")
   var edit: [String] = []
 
-  @Option(name: .long, help: ArgumentHelp("Sampler steps (12).", valueName: "n"))
+  @Option(name: .long, parsing: .unconditional, help: ArgumentHelp("Sampler steps (12).", valueName: "n"))
   var steps: Int?
 
-  @Option(name: .long, help: ArgumentHelp("Seed of the noise (0).", valueName: "n"))
+  @Option(name: .long, parsing: .unconditional, help: ArgumentHelp("Seed of the noise (0).", valueName: "n"))
   var seed: UInt64?
 
-  @Option(name: .long, help: ArgumentHelp("Frames of the clip (8).", valueName: "n"))
+  @Option(name: .long, parsing: .unconditional, help: ArgumentHelp("Frames of the clip (8).", valueName: "n"))
   var frames: Int?
 
   @Option(name: .long, help: ArgumentHelp("Centre crop of the clip (128x128).", valueName: "widthxheight"))
   var size: FrameSize?
 
-  @Option(name: .long, help: ArgumentHelp("Threads of ONNX Runtime (one a core).", valueName: "n"))
+  @Option(
+    name: .long, parsing: .unconditional, help: ArgumentHelp("Threads of ONNX Runtime (one a core).", valueName: "n"))
   var threads: Int?
 
   @Option(name: .long, help: "cpu or cuda.")
   var device: Device = .cpu
 
   @Option(
-    name: .long,
+    name: .long, parsing: .unconditional,
     help: ArgumentHelp(
       "A patched model's dial: target, exact, or the PSNR in dB that was measured to be kept.", valueName: "dial"))
   var quality: Quality?

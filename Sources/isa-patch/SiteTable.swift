@@ -55,6 +55,7 @@ enum SiteTable {
     if let adapter = report.adapter {
       lines.append("Adapter: \(adapter)" + (report.adapterReason.map { ", by \($0)." } ?? "."))
     }
+    lines += grids(report)
     var seen: Set<String> = []
     for site in report.sites {
       if let hint = site.hint, let reason = site.reason, seen.insert(reason).inserted {
@@ -65,6 +66,19 @@ enum SiteTable {
       lines.append(
         "Sites without segments attend as one target segment; give --segments or --adapter if the source video is part of "
           + "the sequence.")
+    }
+    return lines
+  }
+
+  /// Each grid once.
+  private static func grids(_ report: InspectReport) -> [String] {
+    var lines: [String] = []
+    for segment in report.sites.filter({ $0.replaced || $0.replaceable }).flatMap(\.segments) {
+      guard let grid = segment.grid, let tile = segment.tile, let block = segment.block else { continue }
+      let line = GridText.line(
+        grid: grid.map(\.description), tile: tile, block: block, filled: segment.fill?.filled,
+        inTiles: segment.fill?.inTiles, usual: segment.usual)
+      if !lines.contains(line) { lines.append(line) }
     }
     return lines
   }

@@ -131,6 +131,28 @@ private struct InContextModel {
     #expect(!site.segmentsAreUnsure)
   }
 
+  /// Joined along the frames before they become tokens: rows and columns come from both.
+  @Test func gridsOfVideosThatWereJoinedAsVideos() throws {
+    var m = TinyModel()
+    for name in ["sample", "source"] { m.input(name, 1, [1, 8, 2, 3, 4]) }
+    m.node("Concat", ["source", "sample"], ["both"], ["axis": .int(2)])
+    m.initializer("flat", int64s: [1, 8, 48], shape: [3])
+    m.node("Reshape", ["both", "flat"], ["channels"])
+    m.node("Transpose", ["channels"], ["x"], ["perm": .ints([0, 2, 1])])
+    attended(&m, "x")
+    m.node("Transpose", ["a"], ["back"], ["perm": .ints([0, 2, 1])])
+    m.initializer("video", int64s: [1, 8, 4, 3, 4], shape: [5])
+    m.node("Reshape", ["back", "video"], ["all"])
+    for (name, value) in [("two", 2), ("four", 4), ("axis", 2)] as [(String, Int64)] {
+      m.initializer(name, int64s: [value], shape: [1])
+    }
+    m.node("Slice", ["all", "two", "four", "axis"], ["velocity"])
+    m.output("velocity", 1)
+    let site = try site(m)
+    #expect(site.segments.map(\.kind) == [.context, .target])
+    #expect(site.segments.map(\.grid) == [[2, 3, 4], [2, 3, 4]])
+  }
+
   /// [B, S, C] alone is taken for a video's tokens; where the model decodes images, for an image's.
   @Test func tokensBesideAnImageAreSpatial() throws {
     for decodesImage in [false, true] {
@@ -147,6 +169,34 @@ private struct InContextModel {
 }
 
 @Suite struct GivenSegmentsTests {
+  /// What an adapter knows, put to what a graph shows: [given, shown, order, result].
+  @Test(
+    arguments: [
+      // Nothing is shown, or the same.
+      ("target=6:1x2x3,context=6:1x2x3", "", "", "target=6:1x2x3,context=6:1x2x3"),
+      ("target=6:1x2x3,context=6:1x2x3", "target=6,context=6", "", "target=6:1x2x3,context=6:1x2x3"),
+      // Another order, with lengths and without.
+      ("target=6:1x2x3,context=4:1x2x2", "context=4,target=6", "", "context=4:1x2x2,target=6:1x2x3"),
+      ("target=6:1x2x3,context=4:1x2x2", "", "context,target", "context=4:1x2x2,target=6:1x2x3"),
+      ("target=n*h*w:nxhxw,context=h*w:1xhxw", "context=h*w,target=n*h*w", "", "context=h*w:1xhxw,target=n*h*w:nxhxw"),
+      // A grid of the graph's own stays.
+      ("target=6:1x2x3,context=6:1x2x3", "context=6:1x3x2,target=6", "", "context=6:1x3x2,target=6:1x2x3"),
+      // A text beside them.
+      ("target=6:1x2x3,context=6:1x2x3", "text=5,context=6,target=6", "", "text=5,context=6:1x2x3,target=6:1x2x3"),
+      // What the graph says otherwise.
+      ("target=6:1x2x3,context=4:1x2x2", "context=6,target=4", "", nil),
+      ("target=6:1x2x3,context=4:1x2x2", "target=10,text=2", "", nil),
+      ("target=6:1x2x3,context=4:1x2x2", "", "text,target", nil),
+    ] as [(String, String, String, String?)])
+  func joinsByKind(_ given: String, _ shown: String, _ order: String, _ result: String?) throws {
+    let shown = shown.isEmpty ? [] : try GivenSegments(parsing: shown).segments
+    let given = try GivenSegments(parsing: given)
+    let length = shown.isEmpty ? given.total : GivenSegments(shown).total
+    let joined = given.joined(
+      to: shown, order: order.split(separator: ",").compactMap { SegmentKind(rawValue: String($0)) }, length: length)
+    #expect(try joined == result.map { try GivenSegments(parsing: $0).segments })
+  }
+
   @Test func readsKindsLengthsAndGrids() throws {
     let given = try GivenSegments(parsing: "text=77, target=2048:8x16x16,context=2048:8x16x16")
     #expect(given.segments.map(\.kind) == [.text, .target, .context])

@@ -27,7 +27,8 @@ private func sites(_ m: TinyModel) throws -> [Site] {
     let site = try #require(try sites(AttentionModel().with(\.isCross, true).model).first)
     #expect(site.kind == .cross)
     #expect(site.keyLength?.value == 5)
-    #expect(SiteSelection(minTokens: 1).reason(site) == .crossAttention)
+    #expect(SiteSelection().reason(site) == .cheapCross(queries: 12, keys: 5, minimum: 1024))
+    #expect(SiteSelection(minTokens: 1).reason(site) == nil)
     #expect(SiteSelection(only: ["attn"]).reason(site) == nil)
   }
 

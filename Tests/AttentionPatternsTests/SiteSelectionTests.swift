@@ -35,10 +35,34 @@ import Testing
   @Test func policyKeepsWhatCostsLittle() throws {
     let selection = SiteSelection()
     #expect(selection.reason(try site()) == nil)
-    #expect(selection.reason(try site { $0.kind = .cross }) == .crossAttention)
+    let prompt = try site { ($0.kind, $0.axis, $0.keyLength) = (.cross, .text, ONNXGraph.Dimension(symbol: "T")) }
+    #expect(selection.reason(prompt) == .crossAttention)
     #expect(selection.reason(try site { $0.axis = .temporal }) == .temporalAxis)
     #expect(selection.reason(try site { $0.queryLength = 1 }) == .singleQuery)
     #expect(selection.reason(try site { $0.keyLength = 1000 }) == .fewTokens(length: 1000, minimum: 1024))
+  }
+
+  /// Queries times keys, whatever the kind: [queries, keys, whether it stays]; nil is not fixed.
+  @Test(
+    arguments: [
+      (4096, 4096, false), (4096, 1024, false), (64, 65536, false), (64, 2048, true), (32760, 512, true),
+      (nil, 512, true),
+      (nil, 4096, false), (4096, nil, false), (1, 4096, true),
+    ] as [(Int64?, Int64?, Bool)])
+  func crossAttentionIsJudgedByItsCost(_ queries: Int64?, _ keys: Int64?, stays: Bool) throws {
+    let reason = SiteSelection().reason(
+      try site {
+        $0.kind = .cross
+        $0.axis = .spatiotemporal
+        $0.queryLength = queries.map { ONNXGraph.Dimension($0) } ?? ONNXGraph.Dimension(symbol: "S")
+        $0.keyLength = keys.map { ONNXGraph.Dimension($0) } ?? ONNXGraph.Dimension(symbol: "T")
+      })
+    #expect((reason != nil) == stays, "\(reason?.sentence ?? "goes")")
+    #expect(reason?.isForCorrectness != true)
+    // What it says holds.
+    if case .cheapCross(let q, let k, let minimum)? = reason {
+      #expect(k < minimum || q.map { $0 * k < minimum * minimum } ?? false)
+    }
   }
 
   @Test func onlyOverridesPolicyButNotCorrectness() throws {
@@ -58,6 +82,7 @@ import Testing
   static let all: [KeptReason] = [
     .causal, .quantised, .softCap, .attentionSink, .headsMixed, .formNotUnderstood("x"), .probabilitiesUsedElsewhere("x"), .lengthsUnknown("x"),
     .typeNotSupported("float64"), .headSizeTooLarge(512), .maskNotSupported("x"), .biasNeedsExact, .crossAttention,
+    .cheapCross(queries: 64, keys: 2048, minimum: 1024), .cheapCross(queries: nil, keys: 77, minimum: 1024),
     .temporalAxis, .singleQuery, .fewTokens(length: 3, minimum: 4), .notSelected, .notInProfile,
   ]
 

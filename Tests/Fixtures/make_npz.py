@@ -1,4 +1,4 @@
-"""Makes the .npz files of Tests/Fixtures/npz, and prints nothing.  Needs numpy.
+"""Makes the .npz files of Tests/Fixtures/npz, and prints nothing.  Needs numpy and ml_dtypes.
 
 python3 make_npz.py
 """
@@ -6,6 +6,7 @@ import io
 import pathlib
 import zipfile
 
+import ml_dtypes
 import numpy as np
 
 FOLDER = pathlib.Path(__file__).parent / "npz"
@@ -48,6 +49,11 @@ def main():
     archive("versions.npz", {f"v{v}.npy": npy(ramp, (v, 0)) for v in (1, 2, 3)})
     archive("big-endian.npz", {"a.npy": npy(ramp.astype(">f4"), (1, 0))})
     archive("fortran.npz", {"a.npy": npy(np.asfortranarray(ramp), (1, 0))})
+    archive("orders.npz", {
+        "cube.npy": npy(np.asfortranarray(np.arange(24).reshape(2, 3, 4)).astype(">i8"), (1, 0)),
+        "empty.npy": npy(np.zeros((0, 3), ">f4", order="F"), (1, 0))})
+    numbers = np.array([[-2, -0.5, 0], [0.125, 1, 3.140625]], ml_dtypes.bfloat16)
+    archive("bfloat16.npz", {"a.npy": npy(numbers, (1, 0))})
     archive("structured.npz", {"a.npy": npy(np.zeros(2, [("x", "<f4"), ("y", "<i4")]), (1, 0))})
     archive("objects.npz", {"a.npy": raw_header("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", b"x" * 8)})
     archive("overflow.npz", {

@@ -71,6 +71,22 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/\(place)/data"))
   }
 
+  /// Nothing is patched that could not run, though patching itself reads none of the bytes.
+  @Test func whatIsNotThereOrTooShortIsToldByItsTensor() throws {
+    let path = "\(folder.path)/models/data/w.bin"
+    try Data(Self.weights.dropLast()).write(to: URL(fileURLWithPath: path))
+    let short = failure { try patch(model, to: "\(folder.path)/models/e.isa.onnx", .keep) }
+    #expect(short?.status == .dataError)
+    #expect(short?.message.contains("'extra'") == true, "\(short?.message ?? "")")
+    try FileManager.default.removeItem(atPath: path)
+    for policy in ExternalDataPolicy.allCases {
+      let missing = failure { try patch(model, to: "\(folder.path)/models/e.isa.onnx", policy) }
+      #expect(missing?.status == .noInput)
+      #expect(missing?.message.contains("'extra'") == true && missing?.message.contains("w.bin") == true)
+    }
+    #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/models/e.isa.onnx"))
+  }
+
   /// A cache of downloads keeps files by their contents, and a model's folder of links to them.
   @Test func cachesOfDownloadsAreRead() throws {
     _ = try folder.write("blobs/1", original)

@@ -119,4 +119,48 @@ import VideoPipeline
     let error = try #require(Difference.relativeL2(sample.video.values, wanted.floats))
     #expect(error < 1e-4)
   }
+
+  /// A family that goes on from a first frame takes a picture of it.
+  @Test func aPictureIsAFirstFrame() throws {
+    let item = try #require(Self.cases.first { $0.family == "wan-2.1-i2v" })
+    let folder = try Folder()
+    let clip = "\(Self.fixtures)/wan-i2v/source.mkv"
+    let ffmpeg = try FFmpeg.find()
+    let picture = "\(folder.path)/first.png"
+    try ffmpeg.encode(ffmpeg.decode(clip, frames: 1, width: 32, height: 32), to: picture)
+    var samples: [[Float]] = []
+    for source in [clip, picture] {
+      let output = "\(folder.path)/out.npz"
+      _ = try RunJob(model: "\(Self.fixtures)/\(item.model)", options: Self.options(item), output: output)
+        .run(clip: source, progress: .standardError(quiet: true))
+      samples.append(try #require(try Npz.read(output)["latents"]?.floats))
+    }
+    #expect(samples[0] == samples[1])
+  }
+
+  /// The text as bfloat16, and its bits as uint16: the same run, and a note.
+  @Test func textsMayBeBitsOfBfloat16() throws {
+    let item = try #require(Self.cases.first { $0.family == "ltx-video" })
+    let folder = try Folder()
+    let text = try ArrayFile.read("\(Self.fixtures)/ltx/text.safetensors")
+    let floats = text.filter { [.float32, .float16, .bfloat16].contains($0.value.elementType) }
+    #expect(!floats.isEmpty)
+    var samples: [[Float]] = []
+    for isBits in [false, true] {
+      let arrays = try text.sorted { $0.key < $1.key }.map { name, array in
+        guard floats[name] != nil else { return (name: name, array: array) }
+        let halves = try Tensor(floats: array.floats, shape: array.shape, as: .bfloat16)
+        return (name: name, array: isBits ? try Tensor(.uint16, shape: halves.shape, bytes: halves.bytes) : halves)
+      }
+      let path = try folder.write("text.npz", ArrayFile.encode(arrays, for: "text.npz"))
+      var options = Self.options(item)
+      options.texts = [path]
+      let output = "\(folder.path)/out.npz"
+      let report = try RunJob(model: "\(Self.fixtures)/\(item.model)", options: options, output: output)
+        .run(clip: nil, progress: .standardError(quiet: true))
+      #expect(report.notes.count == (isBits ? floats.count : 0))
+      samples.append(try #require(try Npz.read(output)["latents"]?.floats))
+    }
+    #expect(samples[0] == samples[1])
+  }
 }

@@ -22,7 +22,10 @@ import VideoPipeline
     return Profile(
       tool: "0", machine: "m", modelHash: "ab", graphHash: "cd", recipe: recipe,
       target: .init(kind: "psnr", value: 35, met: true), achieved: .init(measured, exactStepSeconds: 1), holdOut: nil,
-      qualities: [.init(point: 0, threshold: 0.01, worstPSNR: 36, executedDensity: 0.1)],
+      qualities: [
+        .init(point: 0, threshold: 0.01, worstPSNR: 36, executedDensity: 0.1),
+        .init(point: 1, threshold: nil, worstPSNR: nil, executedDensity: 1),
+      ],
       sites: sites ?? [.init(name: "/attn", policy: policy)])
   }
 

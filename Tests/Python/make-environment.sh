@@ -8,14 +8,16 @@ folder=.deps/python/onnxruntime-$version
 # What goes with it.
 case $version in
   1.16.* | 1.17.*) pins=(numpy==1.26.4 onnx==1.16.2) ;;
-  *) pins=(numpy==2.2.6 onnx==1.18.0) ;;
+  *) pins=(numpy==2.2.6 onnx==1.18.0 ml_dtypes==0.5.3 safetensors==0.6.2) ;;
 esac
-if [ ! -e "$folder/ready" ]; then
+# Made anew where what goes with it has changed.
+ready=$folder/ready-$(cksum <<<"${pins[*]}" | cut -d' ' -f1)
+if [ ! -e "$ready" ]; then
   echo "Preparing Python with ONNX Runtime $version" >&2
   mkdir -p .deps/python
   rm -rf "$folder"
   python3 -m venv "$folder"
   "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: \
     "onnxruntime==$version" "${pins[@]}"
-  touch "$folder/ready"
+  touch "$ready"
 fi

@@ -149,6 +149,106 @@ import VideoPipeline
     #expect(error?.exitCode == 65)
   }
 
+  /// Shape of the pixels: that of the pictures as they are shown, kept in what is written.
+  @Test func theShapeOfPixelsIsKept() throws {
+    let wide = folder.file("wide.mp4")
+    try TestClip.make(wide, options: ["-vf", "setsar=2/1"])
+    let turned = folder.file("turned.mp4")
+    try TestClip.run(["-i", wide, "-c", "copy", "-metadata:s:v:0", "rotate=90", turned])
+    let square = folder.file("square.mp4")
+    try TestClip.make(square)
+    for (path, aspect) in [(wide, PixelAspect(2, 1)), (turned, PixelAspect(1, 2)), (square, PixelAspect.square)] {
+      let video = try ffmpeg.decode(path, frames: 2, width: 32, height: 32)
+      #expect(video.pixelAspect == aspect)
+      for name in ["out.mp4", "out.png"] {
+        let one = try ffmpeg.decode(path, frames: 1, width: 32, height: 32)
+        let out = folder.file(name)
+        try ffmpeg.encode(name == "out.png" ? one : video, to: out)
+        #expect(try ffmpeg.probe(out).pixelAspect == aspect, "\(path) \(name)")
+      }
+    }
+  }
+
+  /// Every frame once, whatever its time; the rate is that of the frames that are read.
+  @Test func framesThatLieUnevenlyAreReadOnce() throws {
+    let path = folder.file("uneven.mp4")
+    // Six frames a tenth of a second apart, then three times as far.
+    try TestClip.run([
+      "-f", "lavfi", "-i", "testsrc=size=32x32:rate=10", "-frames:v", "12", "-vf",
+      "setpts='if(lt(N,6),N*0.1,0.6+(N-6)*0.3)/TB'", "-vsync", "vfr", "-c:v", "libx264", "-crf", "10", "-pix_fmt",
+      "yuv420p",
+      path,
+    ])
+    let all = try ffmpeg.decode(path, frames: 12, width: 32, height: 32)
+    #expect(all.isUneven)
+    // The last stands at 2.1 s.
+    #expect(abs(all.rate.value - 11 / 2.1) < 0.001)
+    let even = try ffmpeg.decode(path, frames: 6, width: 32, height: 32)
+    #expect(!even.isUneven)
+    #expect(even.rate == FrameRate(10, 1))
+    let rgb = try TestClip.run(["-i", path, "-vsync", "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"])
+    #expect((0..<12).flatMap { all.rgb(frame: $0) } == rgb)
+  }
+
+  @Test(arguments: ["png", "jpg", "webp", "bmp", "tiff", "ppm", "%03d.png", "no-ending"])
+  func picturesAreOneFrame(ending: String) throws {
+    let path = folder.file(ending == "no-ending" ? "picture" : "a.\(ending)")
+    // WebP's encoder halves the colours' resolution unless it is lossless.
+    try TestClip.run(
+      ["-f", "lavfi", "-i", "testsrc=size=48x32", "-frames:v", "1", "-update", "1"]
+        + (ending == "webp" ? ["-lossless", "1"] : []) + ["-f", "image2", "-c:v", codec(ending), path])
+    let information = try ffmpeg.probe(path)
+    #expect(information.isPicture)
+    #expect(information.frames == 1)
+    let video = try ffmpeg.decode(path, frames: 1, width: 48, height: 32)
+    let expected = try TestClip.run(["-f", "lavfi", "-i", "testsrc=size=48x32", "-frames:v", "1"] + Self.raw)
+    let worst = zip(video.rgb(frame: 0), expected).map { abs(Int($0) - Int($1)) }.max() ?? 255
+    #expect(worst <= (["jpg", "webp"].contains(ending) ? 120 : 0), "\(worst)")
+    #expect(throws: ClipError.isPicture(path, needed: 3)) { try ffmpeg.decode(path, frames: 3, width: 16, height: 16) }
+  }
+
+  private static let raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
+
+  private func codec(_ ending: String) -> String {
+    switch ending {
+    case "jpg": "mjpeg"
+    case "webp": "libwebp"
+    case "bmp", "tiff", "ppm": ending
+    default: "png"
+    }
+  }
+
+  /// An animated PNG is a clip.
+  @Test func anAnimatedPNGIsAClip() throws {
+    let path = folder.file("a.png")
+    try TestClip.run(["-f", "lavfi", "-i", "testsrc=size=32x32:rate=5", "-frames:v", "4", "-f", "apng", path])
+    #expect(try !ffmpeg.probe(path).isPicture)
+    #expect(try ffmpeg.decode(path, frames: 4, width: 16, height: 16).frames == 4)
+  }
+
+  @Test(arguments: ["out.png", "out.jpg", "OUT.JPEG"]) func aFrameIsWrittenAsAPicture(name: String) throws {
+    let values: [Float] = (0..<765).map { index in Float(index / 8 % 2) - 0.5 }
+    let video = try #require(Video(frames: 1, height: 15, width: 17, values: values))
+    let path = folder.file(name)
+    try ffmpeg.encode(video, to: path)
+    #expect(try ffmpeg.probe(path).isPicture)
+    let back = try TestClip.rgb(path)
+    if name == "out.png" { #expect(back == video.rgb(frame: 0)) }
+    #expect(back.count == video.rgb(frame: 0).count)
+    let two = try #require(Video(frames: 2, height: 1, width: 1, values: Array(repeating: 0, count: 6)))
+    #expect(throws: ClipError.self) { try ffmpeg.encode(two, to: folder.file("two.png")) }
+    #expect(folder.contents == [name])
+  }
+
+  @Test func whatCannotBeEncodedIsKnownBefore() throws {
+    for format in ClipFormat.allCases { try ffmpeg.checkEncoder(for: format) }
+    let script = folder.file("ffmpeg")
+    try Data("#!/bin/sh\necho Codec is not recognized by FFmpeg.\n".utf8).write(to: URL(fileURLWithPath: script))
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script)
+    let poor = FFmpeg(ffmpeg: script, ffprobe: script)
+    #expect(throws: ClipError.encoderMissing("libx264")) { try poor.checkEncoder(for: .mp4) }
+  }
+
   @Test func anOutputThatCannotBeMadeLeavesNothing() throws {
     let video = try #require(Video(frames: 1, height: 16, width: 16, values: Array(repeating: 0, count: 768)))
     for path in [folder.file("none/out.mp4"), folder.path, "/proc/out.mp4"] {

@@ -53,6 +53,45 @@ public struct GivenSegments: Equatable, Sendable {
 
   /// True where they add up to a length.
   public func fit(_ length: Dimension?) -> Bool { length.map { $0 == total } ?? false }
+
+  /// These segments as an adapter's: what it knows of a family, where a graph has its own order.
+  ///
+  /// Where the graph tells no order, or the same, they are taken as they are. Where it has the same kinds in another
+  /// order, they are put in that order, and where it has others beside them, its segments without a grid get the grid
+  /// of the one of their kind and length.
+  /// - Parameters:
+  ///   - shown: what the graph has.
+  ///   - order: the kinds in the graph, where it does not tell all the lengths.
+  /// - Returns: nil where the graph contradicts them, or tells all that they do.
+  public func joined(
+    to shown: [SiteSegment], order: [SegmentKind], length: Dimension?
+  ) -> [SiteSegment]? {
+    let kinds = shown.isEmpty ? order : shown.map(\.kind)
+    if fit(length), kinds.count <= 1 || kinds == segments.map(\.kind) { return segments }
+    if fit(length), kinds.count == segments.count, let ordered = inOrder(kinds) {
+      let agree = shown.isEmpty || zip(shown, ordered).allSatisfy { $0.length == $1.length }
+      if agree {
+        // What the graph has itself goes first.
+        return shown.isEmpty ? ordered : zip(shown, ordered).map { $0.grid == nil ? $1 : $0 }
+      }
+    }
+    let result = shown.map { segment in
+      segment.grid != nil
+        ? segment : segments.first { $0.kind == segment.kind && $0.length == segment.length } ?? segment
+    }
+    return result == shown ? nil : result
+  }
+
+  /// The segments in the order of some kinds, those of one kind as they follow each other; nil for other kinds.
+  private func inOrder(_ kinds: [SegmentKind]) -> [SiteSegment]? {
+    var rest = segments
+    var result: [SiteSegment] = []
+    for kind in kinds {
+      guard let position = rest.firstIndex(where: { $0.kind == kind }) else { return nil }
+      result.append(rest.remove(at: position))
+    }
+    return rest.isEmpty ? result : nil
+  }
 }
 
 extension Substring {

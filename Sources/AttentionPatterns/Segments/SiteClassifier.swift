@@ -51,7 +51,8 @@ final class SiteClassifier {
     let kinds = key.pieces.map(kind)
     if site.kind == .cross {
       // Vectors that are attended to and not decoded are a prompt's.
-      let isPrompt = to.allSatisfy { rank($0.input) <= 3 } && to.isDisjoint(with: decoded)
+      let isPrompt =
+        to.allSatisfy { rank($0.input) <= 3 } && to.isDisjoint(with: decoded) && !kinds.contains(.context)
       site.axis = isPrompt ? .text : axis(of: key, kinds)
       site.querySegments = segments(query, query.pieces.map(kind)) ?? []
       if !site.querySegments.isEmpty, isPrompt, let length = attention.keyLength {
@@ -64,6 +65,8 @@ final class SiteClassifier {
     if kinds.contains(.text), kinds.contains(where: { $0 != .text }) { site.kind = .joint }
     site.axis = site.axis ?? axis(of: key, kinds)
     site.segments = segments(key, kinds) ?? []
+    let known = kinds.compactMap(\.self)
+    if known.count == kinds.count, known.contains(.target) { site.segmentOrder = known }
     site.querySegments = query == key ? site.segments : segments(query, query.pieces.map(kind)) ?? []
     if site.segments.isEmpty, key.pieces.count > 1 || key.pieces.contains(where: \.isMixed) {
       site.segmentsAreUnsure = true
@@ -145,9 +148,12 @@ final class SiteClassifier {
     for factor in piece.factors {
       guard let length = factor.length else { return nil }
       if length.value == 1, factor.origins.isEmpty { continue }
-      guard factor.origins.count == 1, let origin = factor.origins.first, rank(origin.input) >= 4 else { return nil }
-      let axis = max(2, origin.axis - rank(origin.input) + 5)
-      guard sizes[axis] == nil else { return nil }
+      // Of inputs that were joined or added before they became tokens, the same axis.
+      let axes = Set(
+        factor.origins.map { origin in
+          rank(origin.input) >= 4 ? max(2, origin.axis - rank(origin.input) + 5) : -1
+        })
+      guard axes.count == 1, let axis = axes.first, axis >= 0, sizes[axis] == nil else { return nil }
       sizes[axis] = length
       order.append(axis)
     }

@@ -14,7 +14,10 @@ public enum KeptReason: Hashable, Sendable {
   case biasNeedsExact
   /// The body of a function that other calls share, which differ.
   case sharedBody(String)
+  /// To a prompt of no fixed length.
   case crossAttention
+  /// Few keys, or few products of queries and keys.
+  case cheapCross(queries: Int?, keys: Int, minimum: Int)
   case temporalAxis
   case singleQuery
   case fewTokens(length: Int, minimum: Int)
@@ -26,7 +29,8 @@ public enum KeptReason: Hashable, Sendable {
   /// False where the user may override it with `--only`.
   public var isForCorrectness: Bool {
     switch self {
-    case .crossAttention, .temporalAxis, .singleQuery, .fewTokens, .notSelected, .notInProfile, .gainsNothing:
+    case .crossAttention, .cheapCross, .temporalAxis, .singleQuery, .fewTokens, .notSelected, .notInProfile,
+      .gainsNothing:
       false
     default: true
     }
@@ -48,7 +52,12 @@ public enum KeptReason: Hashable, Sendable {
     case .maskNotSupported(let what): "Its mask cannot be taken over: \(what)."
     case .sharedBody(let other): "It shares a function's body with \(other), which is another or stays."
     case .biasNeedsExact: "It adds a bias to the scores, which only exact attention can."
-    case .crossAttention: "It is cross-attention, which costs little."
+    case .crossAttention: "It attends to a prompt, which is short beside a video."
+    case .cheapCross(let queries, let keys, let minimum):
+      keys < minimum
+        ? "It is cross-attention to \(keys) keys, fewer than \(minimum)."
+        : "It is cross-attention of \(queries.map { "\($0) queries" } ?? "queries") to \(keys) keys, which costs less "
+          + "than self-attention over \(minimum) tokens."
     case .temporalAxis: "It attends over frames alone, which is short."
     case .singleQuery: "It has one query."
     case .fewTokens(let length, let minimum): "It has \(length) tokens, fewer than \(minimum)."
@@ -75,7 +84,7 @@ public enum KeptReason: Hashable, Sendable {
     case .biasNeedsExact: "Use --mode exact for it."
     case .crossAttention, .temporalAxis, .singleQuery, .gainsNothing:
       "Name it with --only to replace it all the same."
-    case .fewTokens: "Lower --min-tokens, or name it with --only."
+    case .cheapCross, .fewTokens: "Lower --min-tokens, or name it with --only."
     case .notSelected: "Change --only or --except."
     case .notInProfile: "Calibrate again with it."
     }

@@ -21,6 +21,8 @@ public struct Site: Sendable {
   /// Of the keys; those of the queries are the same where the lengths are.
   public var segments: [SiteSegment]
   public var querySegments: [SiteSegment]
+  /// Kinds of the keys' segments in order, where the graph tells them, whether or not it tells their lengths.
+  public var segmentOrder: [SegmentKind] = []
   /// True where the sequence has parts of which the graph does not tell which is what: `--segments` has to.
   public var segmentsAreUnsure = false
   public var mask: String

@@ -20,13 +20,27 @@ public struct SiteSelection: Sendable {
     if let reason = site.reason, reason.isForCorrectness { return reason }
     if except.contains(where: { Glob.matches($0, site.name) }) { return .notSelected }
     if !only.isEmpty { return only.contains { Glob.matches($0, site.name) } ? nil : .notSelected }
-    if site.kind == .cross { return .crossAttention }
+    if site.kind == .cross { return crossReason(site) }
     if site.axis == .temporal { return .temporalAxis }
     if site.queryLength?.value == 1 { return .singleQuery }
     if let length = site.keyLength?.value, length < minTokens {
       return .fewTokens(length: Int(clamping: length), minimum: minTokens)
     }
     return nil
+  }
+
+  /// Cross-attention is judged by its cost: queries times keys, and keys that are few whatever the queries.
+  private func crossReason(_ site: Site) -> KeptReason? {
+    if site.queryLength?.value == 1 { return .singleQuery }
+    guard let keys = site.keyLength?.value else {
+      // A video of no fixed size is taken for a long one, a prompt for a short one.
+      return site.axis == .text ? .crossAttention : nil
+    }
+    let queries = site.queryLength?.value
+    let isCheap =
+      keys < minTokens || queries.map { Double($0) * Double(keys) < Double(minTokens) * Double(minTokens) } ?? false
+    return isCheap
+      ? .cheapCross(queries: queries.map { Int(clamping: $0) }, keys: Int(clamping: keys), minimum: minTokens) : nil
   }
 }
 

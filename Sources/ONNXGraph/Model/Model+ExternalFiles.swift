@@ -1,6 +1,42 @@
 import Glibc
 
 extension Model {
+  /// Tensors whose data stands in other files: initializers and attributes, of all graphs and functions.
+  public var externalTensors: [Tensor] {
+    var found: [Tensor] = []
+    func note(_ tensor: Tensor) {
+      if tensor.external != nil { found.append(tensor) }
+    }
+    func walk(_ nodes: [Node]) {
+      for node in nodes {
+        for case .tensor(let tensor) in node.attributes.values { note(tensor) }
+        for graph in node.subgraphs {
+          graph.initializers.forEach(note)
+          walk(graph.nodes)
+        }
+      }
+    }
+    graph.initializers.forEach(note)
+    walk(graph.nodes)
+    for function in functions { walk(function.nodes) }
+    return found
+  }
+
+  /// Checks that every file with external data is there. That each tensor's bytes fit into its file was checked when
+  /// the model was read.
+  /// - Throws: `externalDataMissing` with the first tensor whose data is not there.
+  public func checkExternalData() throws(ModelError) {
+    var seen: Set<String> = []
+    for tensor in externalTensors {
+      guard let location = tensor.external?.location, seen.insert(location).inserted else { continue }
+      let label = tensor.name.isEmpty ? location : tensor.name
+      guard let found = try storage.folder?.open(location, tensor: label) else {
+        throw .externalDataMissing(tensor: label, location: location, reason: "there is no such file")
+      }
+      close(found.descriptor)
+    }
+  }
+
   /// Opens a file of external data as reading its tensors would: beneath the model's folder, regular, with one name.
   ///
   /// - Returns: a descriptor for reading, which the caller closes.

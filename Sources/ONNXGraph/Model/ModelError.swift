@@ -46,7 +46,7 @@ public enum ModelError: Error, Hashable, Sendable {
 
   public var category: Category {
     switch self {
-    case .noSuchFile: .noInput
+    case .noSuchFile, .externalDataMissing: .noInput
     case .cannotRead, .outOfMemory: .io
     case .invalidEdit: .software
     default: .data

@@ -90,7 +90,7 @@ struct TensorChecks {
     guard needed <= UInt64(size), external.offset <= UInt64(size) - needed else {
       throw .externalDataRange(
         tensor: tensor, location: external.location,
-        reason: "\(needed) bytes at \(external.offset) do not fit into its \(size)")
+        reason: "\(needed) bytes from \(external.offset) on are due, and the file ends at \(size)")
     }
   }
 

@@ -1,6 +1,7 @@
 import OnnxRuntime
 
-/// The `.npy` format, versions 1 to 3: plain numbers in C order, little-endian.
+/// The `.npy` format, versions 1 to 3: plain numbers, in either order of bytes and of dimensions; written little-endian
+/// in C order.
 enum Npy {
   enum Failure: Error {
     case damaged(String)
@@ -18,6 +19,8 @@ enum Npy {
     ("<f2", .float16), ("<f4", .float32), ("<f8", .float64),
     ("|i1", .int8), ("<i2", .int16), ("<i4", .int32), ("<i8", .int64),
     ("|u1", .uint8), ("<u2", .uint16), ("<u4", .uint32), ("<u8", .uint64), ("|b1", .bool),
+    // What numpy writes for the bfloat16 of ml_dtypes: two bytes without a meaning of their own.
+    ("<V2", .bfloat16),
   ]
 
   private static let magic: [UInt8] = [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]
@@ -34,17 +37,56 @@ enum Npy {
     guard let fields = header.parse() else { throw .damaged("the header is not understood") }
     // "=" and, for bytes, any order are written by some programs.
     guard let type = types.first(where: { fields.descriptor.dropFirst() == $0.descriptor.dropFirst() })?.type,
-      let order = fields.descriptor.first, "<|=".contains(order) || type.size == 1 && order == ">"
+      let order = fields.descriptor.first, "<|=>".contains(order)
     else { throw .unsupported("the type '\(fields.descriptor)'") }
-    guard !fields.fortranOrder || fields.shape.count < 2 else { throw .unsupported("Fortran order") }
     guard fields.shape.count <= 32 else { throw .unsupported("a rank of \(fields.shape.count)") }
-    guard let array = try? Tensor(type, shape: fields.shape, bytes: Array(bytes[(start + length)...])) else {
+    var content = Array(bytes[(start + length)...])
+    guard let count = elementCount(fields.shape), count <= Int.max / 8, count * type.size == content.count else {
+      throw .damaged("its bytes are not those of its shape \(fields.shape)")
+    }
+    if order == ">" { content = swapped(content, size: type.size) }
+    if fields.fortranOrder { content = rowMajor(content, fields.shape, size: type.size) }
+    guard let array = try? Tensor(type, shape: fields.shape, bytes: content) else {
       throw .damaged("its bytes are not those of its shape \(fields.shape)")
     }
     return array
   }
 
-  /// Version 1, as numpy writes it; nil for bfloat16, which the format does not know.
+  /// Each element's bytes the other way round.
+  private static func swapped(_ bytes: [UInt8], size: Int) -> [UInt8] {
+    guard size > 1 else { return bytes }
+    var result = bytes
+    for start in stride(from: 0, to: bytes.count, by: size) {
+      for i in 0..<size { result[start + i] = bytes[start + size - 1 - i] }
+    }
+    return result
+  }
+
+  /// From the first dimension fastest to the last one.
+  private static func rowMajor(_ bytes: [UInt8], _ shape: [Int], size: Int) -> [UInt8] {
+    guard shape.count > 1, !bytes.isEmpty else { return bytes }
+    var strides = [size]
+    for length in shape.dropLast() { strides.append(strides[strides.count - 1] * length) }
+    var result: [UInt8] = []
+    result.reserveCapacity(bytes.count)
+    var index = Array(repeating: 0, count: shape.count)
+    var source = 0
+    for _ in 0..<bytes.count / size {
+      result += bytes[source..<source + size]
+      var axis = shape.count - 1
+      while axis >= 0 {
+        index[axis] += 1
+        source += strides[axis]
+        if index[axis] < shape[axis] { break }
+        source -= strides[axis] * shape[axis]
+        index[axis] = 0
+        axis -= 1
+      }
+    }
+    return result
+  }
+
+  /// Version 1, as numpy writes it; nil for a type that the format does not know.
   static func encode(_ array: Tensor) -> [UInt8]? {
     guard let descriptor = types.first(where: { $0.type == array.elementType })?.descriptor else { return nil }
     let shape = array.shape.map { "\($0)" }.joined(separator: ", ") + (array.shape.count == 1 ? "," : "")

@@ -5,6 +5,9 @@ import OnnxRuntime
 /// Reading trusts nothing: every offset, size and count is checked against the file, and a member can claim no more
 /// bytes than a deflate stream of its length can hold.
 public enum Npz {
+  /// Bytes of a member's name: a little less than the format's limit, for the ending.
+  static let longestName = 60_000
+
   /// - Parameter limit: most bytes that all arrays together may take.
   public static func read(_ path: String, limit: Int = 8 << 30) throws(NpzError) -> [String: Tensor] {
     let source: ByteSource
@@ -58,7 +61,8 @@ public enum Npz {
 
   /// The file's bytes, arrays in the given order.
   /// - Parameter compressed: deflated, as by `savez_compressed`.
-  /// - Throws: `.unsupported` for bfloat16, `.duplicateName`.
+  /// bfloat16 becomes two bytes an element (`<V2`), as of numpy with ml_dtypes.
+  /// - Throws: `.duplicateName`.
   public static func encode(
     _ arrays: [(name: String, array: Tensor)], compressed: Bool = false, file: String = "output.npz"
   ) throws(NpzError) -> [UInt8] {
@@ -66,7 +70,7 @@ public enum Npz {
     var names: Set<String> = []
     for (name, array) in arrays {
       guard names.insert(name).inserted else { throw NpzError(file: file, member: name, problem: .duplicateName) }
-      guard name.utf8.count < 60_000, let bytes = Npy.encode(array) else {
+      guard name.utf8.count < longestName, let bytes = Npy.encode(array) else {
         throw NpzError(file: file, member: name, problem: .unsupported("the type \(array.elementType.name)"))
       }
       writer.add(name + ".npy", bytes, compressed: compressed)

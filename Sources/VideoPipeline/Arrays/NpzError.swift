@@ -23,7 +23,7 @@ public struct NpzError: Error, Equatable, Sendable {
     case .readFailed: "\(place): reading failed; check the disk."
     case .notZip: "\(place) is not an .npz file, or it was cut off; write it anew with numpy.savez."
     case .damaged(let what): "\(place) is damaged: \(what); write it anew with numpy.savez."
-    case .unsupported(let what): "\(place): \(what) is not supported; save plain C-ordered little-endian numbers."
+    case .unsupported(let what): "\(place): \(what) is not supported; save plain numbers."
     case .tooLarge(let limit): "\(place) unpacks to more than \(limit) bytes, the limit; split the file."
     case .checksum: "\(place) is damaged: its checksum is wrong; write it anew with numpy.savez."
     case .duplicateName: "\(place) is there twice; write the file anew with numpy.savez."

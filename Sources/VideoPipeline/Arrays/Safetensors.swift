@@ -126,6 +126,39 @@ public enum Safetensors {
 
   private static let types: [String: ElementType] = [
     "F64": .float64, "F32": .float32, "F16": .float16, "BF16": .bfloat16, "I64": .int64, "I32": .int32, "I16": .int16,
-    "I8": .int8, "U8": .uint8, "BOOL": .bool,
+    "I8": .int8, "U8": .uint8, "U16": .uint16, "U32": .uint32, "U64": .uint64, "BOOL": .bool,
   ]
+
+  /// The file's bytes, tensors in the given order. Every type of element has its word.
+  public static func encode(_ arrays: [(name: String, array: Tensor)]) throws -> [UInt8] {
+    var fields: [String: EntryField] = [:]
+    var end = 0
+    for (name, array) in arrays {
+      guard let word = types.first(where: { $0.value == array.elementType })?.key else { continue }
+      fields[name] = EntryField(dtype: word, shape: array.shape, dataOffsets: [end, end + array.bytes.count])
+      end += array.bytes.count
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    var header = [UInt8](try encoder.encode(fields))
+    // The data begins at a multiple of 8.
+    header += Array(repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(8 + header.count + end)
+    LittleEndian.append(header.count, 8, to: &bytes)
+    bytes += header
+    for (_, array) in arrays { bytes += array.bytes }
+    return bytes
+  }
+
+  private struct EntryField: Encodable {
+    var dtype: String
+    var shape: [Int]
+    var dataOffsets: [Int]
+
+    private enum CodingKeys: String, CodingKey {
+      case dtype, shape
+      case dataOffsets = "data_offsets"
+    }
+  }
 }

@@ -5,6 +5,8 @@ public enum ClipError: Error, Equatable, Sendable {
   case noSuchFile(String)
   case doesNotDecode(String, reason: String)
   case tooShort(String, frames: Int, needed: Int)
+  /// One frame where more are needed.
+  case isPicture(String, needed: Int)
   case tooSmall(String, width: Int, height: Int, neededWidth: Int, neededHeight: Int)
   case tooLarge(String, width: Int, height: Int)
   case badRequest(String)
@@ -18,9 +20,12 @@ public enum ClipError: Error, Equatable, Sendable {
       "This ffmpeg has no encoder \(encoder); install one that has it (on Debian: apt-get install ffmpeg)."
     case .noSuchFile(let path): "\(path): no such file; check the path."
     case .doesNotDecode(let path, let reason):
-      "\(path) does not decode: \(reason); give a video file that ffmpeg can play."
+      "\(path) does not decode: \(reason); give a video or a picture that ffmpeg can read."
     case .tooShort(let path, let frames, let needed):
-      "\(path) has \(frames) frames but \(needed) are needed; give a longer clip or fewer --frames."
+      "\(path) has \(frames) frame\(frames == 1 ? "" : "s") but \(needed) are needed; "
+        + "give a longer clip or fewer --frames."
+    case .isPicture(let path, let needed):
+      "\(path) is a picture, which is one frame, but \(needed) are needed; give a clip, or --frames 1."
     case .tooSmall(let path, let width, let height, let neededWidth, let neededHeight):
       "\(path) is \(width)x\(height), smaller than \(neededWidth)x\(neededHeight); "
         + "give a larger clip or a smaller --size."
@@ -37,7 +42,7 @@ public enum ClipError: Error, Equatable, Sendable {
     switch self {
     case .ffmpegMissing, .encoderMissing: 69
     case .noSuchFile: 66
-    case .doesNotDecode, .tooShort, .tooSmall, .tooLarge: 65
+    case .doesNotDecode, .tooShort, .isPicture, .tooSmall, .tooLarge: 65
     case .badRequest: 64
     case .cannotWrite: 73
     }

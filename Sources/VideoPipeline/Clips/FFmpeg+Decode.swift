@@ -4,7 +4,8 @@ extension FFmpeg {
   /// - Throws: `.noSuchFile`, `.doesNotDecode`, `.tooLarge`.
   public func probe(_ path: String) throws(ClipError) -> ClipInformation {
     try Self.checkFile(path)
-    let entries = "stream=width,height,avg_frame_rate,r_frame_rate,nb_frames"
+    let entries =
+      "stream=width,height,avg_frame_rate,r_frame_rate,nb_frames,sample_aspect_ratio:stream_side_data=rotation"
     let (status, output, errors) = try text(
       of: ffprobe,
       ["-v", "error", "-select_streams", "V:0", "-show_entries", entries, "-of", "json"] + Self.input(path))
@@ -16,9 +17,15 @@ extension FFmpeg {
     else { throw .doesNotDecode(path, reason: "it holds no video") }
     let (pixels, overflow) = width.multipliedReportingOverflow(by: height)
     guard !overflow, pixels <= Self.maximumPixels else { throw .tooLarge(path, width: width, height: height) }
+    let aspect = stream.sampleAspectRatio.flatMap { PixelAspect($0) } ?? .square
+    let isPicture = StillPicture.demuxer(of: path) != nil
     let rates = [stream.avgFrameRate, stream.rFrameRate].compactMap { $0.flatMap { FrameRate($0) } }
-    return ClipInformation(
-      width: width, height: height, rate: rates.first ?? .default, frames: stream.nbFrames.flatMap { Int($0) })
+    var information = ClipInformation(
+      width: width, height: height, rate: isPicture ? .default : rates.first ?? .default,
+      frames: isPicture ? 1 : stream.nbFrames.flatMap { Int($0) },
+      pixelAspect: stream.isOnItsSide ? aspect.turned : aspect, isPicture: isPicture)
+    information.otherRate = rates.count == 2 && rates[0] != rates[1] ? rates[1] : nil
+    return information
   }
 
   private struct Probe: Decodable {
@@ -28,6 +35,15 @@ extension FFmpeg {
       var avgFrameRate: String?
       var rFrameRate: String?
       var nbFrames: String?
+      var sampleAspectRatio: String?
+      var sideDataList: [SideData]?
+
+      struct SideData: Decodable { var rotation: Double? }
+
+      /// ffmpeg turns the pictures as the file asks.
+      var isOnItsSide: Bool {
+        sideDataList?.contains { abs($0.rotation ?? 0).truncatingRemainder(dividingBy: 180) == 90 } ?? false
+      }
     }
     var streams: [Stream]?
   }
@@ -47,7 +63,9 @@ extension FFmpeg {
     // Pictures with a size of their own: a clip may turn its frames, or not be what ffprobe said.
     let arguments =
       ["-v", "error", "-nostdin"] + Self.input(path)
-      + ["-map", "0:V:0", "-frames:v", "\(frames)", "-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "pipe:1"]
+      // Each frame once, whatever its time: numbered anew, for none to be left out or given twice.
+      + ["-map", "0:V:0", "-vf", "settb=1/25,setpts=N", "-r", "25", "-frames:v", "\(frames)"]
+      + ["-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "pipe:1"]
     let result = try run(ffmpeg, arguments) { assembler.take($0) }
     switch assembler.state {
     case .tooSmall(let w, let h):
@@ -57,13 +75,42 @@ extension FFmpeg {
     case .reading:
       if assembler.complete == 0 { throw .doesNotDecode(path, reason: Self.reason(result.errors, "it holds no frame")) }
       guard assembler.complete == frames else {
-        throw .tooShort(path, frames: assembler.complete, needed: frames)
+        throw information.isPicture
+          ? .isPicture(path, needed: frames) : .tooShort(path, frames: assembler.complete, needed: frames)
       }
       guard
-        let video = Video(
+        var video = Video(
           frames: frames, height: height, width: width, values: assembler.values, rate: information.rate)
       else { throw .doesNotDecode(path, reason: "ffmpeg's output is not understood") }
+      video.pixelAspect = information.pixelAspect
+      if let other = information.otherRate {
+        try settleRate(of: &video, path, among: [information.rate, other])
+      }
       return video
+    }
+  }
+
+  /// Of a file that gives several rates: the one that its first frames have, else their mean.
+  private func settleRate(of video: inout Video, _ path: String, among rates: [FrameRate]) throws(ClipError) {
+    // Packets come in the order of decoding, a few places from that of showing.
+    let (status, output, _) = try text(
+      of: ffprobe,
+      ["-v", "error", "-select_streams", "V:0", "-read_intervals", "%+#\(video.frames + 32)"]
+        + ["-show_entries", "packet=pts_time", "-of", "csv=p=0"] + Self.input(path))
+    let times = output.split(whereSeparator: { $0.isNewline || $0 == "," }).compactMap { Double($0) }.sorted()
+      .prefix(video.frames)
+    guard status == 0, times.count == video.frames, video.frames > 1, let first = times.first, let last = times.last,
+      last > first
+    else { return }
+    let mean = (last - first) / Double(video.frames - 1)
+    // Containers round times, to milliseconds for one.
+    let slack = max(0.0025, mean / 10)
+    video.isUneven = zip(times, times.dropFirst()).contains { abs($1 - $0 - mean) > slack }
+    if let near = rates.first(where: { abs($0.value * mean - 1) < 0.01 }) {
+      video.rate = near
+    } else if let rate = Int(exactly: (1000 / mean).rounded()).flatMap({ FrameRate($0, 1000) }) {
+      // To a thousandth of a frame a second.
+      video.rate = rate
     }
   }
 

@@ -1,10 +1,24 @@
 import Foundation
 
 extension FFmpeg {
-  /// Writes H.264 (yuv420p, crf 12) in an MP4 file at the video's own rate. The file is complete or gone; callers that
-  /// replace a file give a temporary name and rename it.
-  /// - Throws: `.cannotWrite`, `.encoderMissing`.
-  public func encode(_ video: Video, to path: String) throws(ClipError) {
+  /// Whether this ffmpeg can write a format, known before the work.
+  /// - Throws: `.encoderMissing`.
+  public func checkEncoder(for format: ClipFormat) throws(ClipError) {
+    let (_, output, errors) = try text(of: ffmpeg, ["-hide_banner", "-h", "encoder=\(format.encoder)"])
+    guard output.contains("Encoder \(format.encoder)") || errors.contains("Encoder \(format.encoder)") else {
+      throw .encoderMissing(format.encoder)
+    }
+  }
+
+  /// Writes H.264 (yuv420p, crf 12) in an MP4 file at the video's own rate, or a picture of one frame; with the shape
+  /// of its pixels. The file is complete or gone; callers that replace a file give a temporary name and rename it.
+  /// - Parameter format: that of the path's ending, else MP4.
+  /// - Throws: `.cannotWrite`, `.encoderMissing`, `.badRequest` for a picture of several frames.
+  public func encode(_ video: Video, to path: String, as format: ClipFormat? = nil) throws(ClipError) {
+    let format = format ?? ClipFormat(path: path) ?? .mp4
+    guard !format.isPicture || video.frames == 1 else {
+      throw .badRequest("A picture holds one frame, not \(video.frames)")
+    }
     guard video.frames > 0, video.width > 0, video.height > 0 else {
       throw .badRequest("A video without frames or pixels cannot be encoded")
     }
@@ -12,13 +26,15 @@ extension FFmpeg {
     var written = false
     defer { if !written { unlink(path) } }
     // The chroma planes of yuv420p have half the size.
-    let isEven = video.width % 2 == 0 && video.height % 2 == 0
+    let isEven = format != .mp4 || video.width % 2 == 0 && video.height % 2 == 0
+    let filters =
+      (isEven ? [] : ["pad=ceil(iw/2)*2:ceil(ih/2)*2"])
+      + (video.pixelAspect.isSquare ? [] : ["setsar=\(video.pixelAspect.width)/\(video.pixelAspect.height)"])
     let arguments =
       ["-v", "error", "-nostdin", "-y", "-f", "rawvideo", "-pixel_format", "rgb24"]
       + ["-video_size", "\(video.width)x\(video.height)", "-framerate", "\(video.rate)", "-i", "pipe:0", "-an"]
-      + (isEven ? [] : ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2"])
-      + ["-c:v", "libx264", "-crf", "12", "-pix_fmt", "yuv420p", "-bitexact", "-movflags", "+faststart"]
-      + ["-f", "mp4", "file:" + path]
+      + (filters.isEmpty ? [] : ["-vf", filters.joined(separator: ",")])
+      + ["-c:v", format.encoder] + format.options + ["file:" + path]
     var next = 0
     let result = try run(ffmpeg, arguments) {
       defer { next += 1 }
@@ -28,7 +44,7 @@ extension FFmpeg {
     }
     // On a full disk ffmpeg says so, leaves half a file and still ends with 0.
     guard result.status == 0, result.errors.isEmpty else {
-      if result.errors.contains("Unknown encoder") { throw .encoderMissing("libx264") }
+      if result.errors.contains("Unknown encoder") { throw .encoderMissing(format.encoder) }
       let reason = Self.noRoom.first(where: result.errors.contains)?.lowercased()
       throw .cannotWrite(path, reason: reason ?? Self.reason(result.errors, "ffmpeg was ended"))
     }

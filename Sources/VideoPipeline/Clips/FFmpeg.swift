@@ -42,7 +42,10 @@ public struct FFmpeg: Equatable, Sendable {
 
   /// Options that come before every input file.
   static func input(_ path: String) -> [String] {
-    ["-protocol_whitelist", "file,pipe", "-format_whitelist", formats, "-i", "file:" + path]
+    let picture = StillPicture.demuxer(of: path)
+    return ["-protocol_whitelist", "file,pipe", "-format_whitelist", picture ?? formats]
+      + (picture.map { ["-f", $0] } ?? [])
+      + ["-i", "file:" + path]
   }
 
   func text(
@@ -72,7 +75,7 @@ public struct FFmpeg: Equatable, Sendable {
   /// What ffmpeg said last, without its own addresses and names.
   static func reason(_ errors: String, _ otherwise: String) -> String {
     let line = errors.split(whereSeparator: \.isNewline).last.map(String.init) ?? otherwise
-    let text = line.replacingOccurrences(of: #"^\[[^\]]*\] *"#, with: "", options: .regularExpression)
+    let text = line.replacingOccurrences(of: #"^(\[[^\]]*\] *)?(file:.*: )?"#, with: "", options: .regularExpression)
     let shown = text.unicodeScalars.filter { !$0.properties.generalCategory.isControl }
     return String(String(String.UnicodeScalarView(shown)).prefix(200)).trimmingCharacters(
       in: CharacterSet(charactersIn: " ."))

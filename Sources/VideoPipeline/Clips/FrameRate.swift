@@ -24,5 +24,8 @@ public struct FrameRate: Equatable, Sendable, CustomStringConvertible {
     self.init(numerator, denominator)
   }
 
+  /// Frames a second.
+  public var value: Double { Double(numerator) / Double(denominator) }
+
   public var description: String { "\(numerator)/\(denominator)" }
 }

@@ -8,6 +8,9 @@ public struct Video: Equatable, Sendable {
   /// Row-major in channel, frame, row, column.
   public var values: [Float]
   public var rate: FrameRate
+  public var pixelAspect = PixelAspect.square
+  /// The clip's frames did not follow each other evenly: `rate` is their mean.
+  public var isUneven = false
 
   /// nil where the values are not 3·F·H·W.
   public init?(frames: Int, height: Int, width: Int, values: [Float], rate: FrameRate = .default) {
@@ -17,6 +20,12 @@ public struct Video: Equatable, Sendable {
     self.width = width
     self.values = values
     self.rate = rate
+  }
+
+  /// nil where the values are not 3·F·H·W.
+  public init?(_ size: ClipSize, values: [Float]) {
+    self.init(frames: size.frames, height: size.height, width: size.width, values: values, rate: size.rate)
+    pixelAspect = size.pixelAspect
   }
 
   /// nil unless the array is of floats, [1, 3, F, H, W].

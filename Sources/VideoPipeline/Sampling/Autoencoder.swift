@@ -66,10 +66,7 @@ public struct Autoencoder: Sendable {
       frames.append(output.floats)
     }
     let values = pixels.video(joined(frames, 3, full))
-    guard
-      let video = Video(
-        frames: size.frames, height: size.height, width: size.width, values: values, rate: size.rate)
-    else {
+    guard let video = Video(size, values: values) else {
       throw SamplerError.autoencoder("decoder", expected: shape(3, full, 5), actual: [values.count])
     }
     return video

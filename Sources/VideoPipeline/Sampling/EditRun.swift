@@ -151,9 +151,7 @@ public struct EditRun: Sendable {
   /// The video of a finished sample; nil where the sample is of latents.
   public func video(_ x: [Float]) -> Video? {
     guard match.adapter.latent == nil else { return nil }
-    return Video(
-      frames: size.frames, height: size.height, width: size.width, values: match.adapter.pixels.video(x),
-      rate: size.rate)
+    return Video(size, values: match.adapter.pixels.video(x))
   }
 
   /// Samples.

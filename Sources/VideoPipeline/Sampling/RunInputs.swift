@@ -26,12 +26,13 @@ public struct RunInputs: Sendable {
   }
 }
 
-/// Size of a clip in pixels, and its rate.
+/// Size of a clip in pixels, its rate, and the shape of its pixels.
 public struct ClipSize: Equatable, Sendable {
   public var frames: Int
   public var height: Int
   public var width: Int
   public var rate: FrameRate
+  public var pixelAspect = PixelAspect.square
 
   public init(frames: Int, height: Int, width: Int, rate: FrameRate = .default) {
     self.frames = frames
@@ -50,7 +51,26 @@ extension Video {
     return result
   }
 
-  public var size: ClipSize { ClipSize(frames: frames, height: height, width: width, rate: rate) }
+  public var size: ClipSize {
+    var size = ClipSize(frames: frames, height: height, width: width, rate: rate)
+    size.pixelAspect = pixelAspect
+    return size
+  }
+
+  /// The same frames, then grey ones; nil where it has more.
+  public func extended(to count: Int) -> Video? {
+    guard count > frames else { return count == frames ? self : nil }
+    let plane = height * width
+    var values: [Float] = []
+    values.reserveCapacity(3 * count * plane)
+    for channel in 0..<3 {
+      values += self.values[channel * frames * plane..<(channel + 1) * frames * plane]
+      values += Array(repeating: 0, count: (count - frames) * plane)
+    }
+    var result = Video(frames: count, height: height, width: width, values: values, rate: rate)
+    result?.pixelAspect = pixelAspect
+    return result
+  }
 }
 
 extension RunInputs {
