@@ -11,8 +11,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
-TOOL = ROOT / ".build/release/isa-patch"
-OPS = ROOT / ".build/release/libisa_ops.so"
+BUILD = Path(os.environ.get("ISA_BUILD", ROOT / ".build/release"))
+TOOL = BUILD / "isa-patch"
+OPS = BUILD / "libisa_ops.so"
 QUICK = os.environ.get("QUICK", "") not in ("", "0")
 
 
