@@ -36,7 +36,7 @@ final class AttentionRun {
     needs.coarse = statistics || policies.contains { !$0.exact }
     func needsVariance(_ p: Policy) -> Bool { !p.exact && (p.rank == .gap || p.taylor == .second) }
     needs.variance = policies.contains(where: needsVariance)
-    needs.bias = problem.bias != nil
+    needs.bias = problem.bias != nil || problem.maskedBias != nil
     needs.probe = !probing.isEmpty
     self.needs = needs
     // What is dense needs no order: neighbours in memory stay neighbours.
@@ -56,7 +56,12 @@ final class AttentionRun {
     for b in 0..<masks {
       let keys = BlockTokens(
         keyBlocks, blockSize: problem.blockK, mask: problem.keyMask.map { $0 + b * problem.keyMaskBatchStride })
-      batches.append(BatchPlan(shape, keyBlocks, keys))
+      if keys.total == 0, problem.maskedBias != nil {
+        let all = BlockTokens(keyBlocks, blockSize: problem.blockK, mask: nil)
+        batches.append(BatchPlan(shape, keyBlocks, all, isBare: true))
+      } else {
+        batches.append(BatchPlan(shape, keyBlocks, keys))
+      }
     }
     self.batches = batches
     let all = [problem.policies] + probing

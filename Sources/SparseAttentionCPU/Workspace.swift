@@ -52,7 +52,7 @@ struct WorkerSlot {
   /// [paddedK][64] for each panel: products with the mean keys.
   let meanScores: UnsafeMutablePointer<Float>
   let exponentials: UnsafeMutablePointer<Float>
-  let packing, bias, square, tile: UnsafeMutablePointer<Float>
+  let packing, bias, shift, square, tile: UnsafeMutablePointer<Float>
   /// [paddedK].
   let row, terms, choosing: UnsafeMutablePointer<Float>
   let flags, list: UnsafeMutablePointer<Int32>
@@ -75,6 +75,7 @@ struct WorkerSlot {
     exponentials = c.floats(needs.variance ? means * 64 + s.paddedK + 128 : 0)
     packing = c.floats(64 * max(s.keyWidth, s.valueWidth) + 128 + 6144)
     bias = c.floats(needs.bias ? 64 * 64 + 4096 : 0)
+    shift = c.floats(needs.bias ? 64 : 0)
     square = c.floats(64 * 64)
     tile = c.floats(16 * 64)
     row = c.floats(max(s.paddedK, s.paddedQ))

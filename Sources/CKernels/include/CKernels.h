@@ -61,7 +61,7 @@ typedef struct isa_panel {
 
 /// Bias of one panel: element (query r, key j) is at queries[r]·query_stride + keys[j]·key_stride.
 typedef struct isa_bias {
-  const void *base;         // null: none
+  const void *base;         // null: zero for all
   int64_t query_stride, key_stride;
   const int32_t *queries;   // tokens of the panel's rows
   int64_t count;            // of them
@@ -69,6 +69,9 @@ typedef struct isa_bias {
   const int32_t *keys;      // tokens of all packed keys, `block_k` a block
   int64_t block_k;
   float *scratch;           // [64][64]
+  float added;              // to every score, before the bias
+  float replaces;           // a bias of this or less stands in the place of the score
+  float *shift;             // [64], of each row, taken off again before scores go to base 2; null: no bias at all
 } isa_bias;
 
 /// Packed keys and values.
@@ -176,6 +179,7 @@ typedef struct isa_finish {
   int64_t count, size;
   int32_t element;
   float *scratch;                   // [width]
+  float empty;                      // what a row without any key gives: zero, or NaN
 } isa_finish;
 
 /// Seconds of this thread's CPU time.
