@@ -19,6 +19,9 @@ struct NodeConfiguration {
   var tile: Grid?
   var compute: ElementType
   var maskedKeys: MaskedKeys
+  /// The bias is added before what `maskedKeys` adds.
+  var biasFirst: Bool
+  var biasScale: Float
   /// A bias of this or less stands in the place of the score; nil: none does.
   var replacingBias: Float?
   var emptyRows: EmptyRows
@@ -57,6 +60,9 @@ struct NodeConfiguration {
       case .bfloat16: compute = .bfloat16
       }
       maskedKeys = try NodeConfiguration.maskedKeys(reader)
+      biasFirst = try reader.integer("bias_first") ?? 0 != 0
+      biasScale = try reader.finite("bias_scale") ?? 1
+      guard biasScale > 0 else { throw OperatorFailure("bias_scale is \(biasScale); it must be positive") }
       replacingBias = try reader.finite("replacing_bias")
       emptyRows = try reader.choice("empty_rows", EmptyRows.allCases) ?? .zero
       policies = try NodeConfiguration.policies(reader, heads: heads)

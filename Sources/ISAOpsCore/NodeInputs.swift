@@ -67,6 +67,8 @@ struct NodeInputs {
     case .scored(let score): p.maskedScore = score
     case .biased(let bias): p.maskedBias = bias
     }
+    p.biasFirst = node.biasFirst
+    p.biasScale = node.biasScale
     if let least = node.replacingBias { p.replacingBias = least }
     p.emptyRow = node.emptyRows.value
     problem = p

@@ -2,9 +2,16 @@ import CKernels
 
 /// Scores of base 2 with their bias. It is added to the scores as they are, in float32, as graphs do: a large bias rounds
 /// them, and they have to be rounded alike. What is common to a row is taken off before they go back to base 2.
-@inline(__always) func biased(_ score: V, _ bias: V, _ a: isa_bias, shift: V) -> V {
-  let sum = (score * splat(0.6931471805599453) + splat(a.added)) + bias
-  return (sum.replacing(with: bias, where: bias .<= splat(a.replaces)) - shift) * splat(1.4426950408889634)
+@inline(__always) func biased(_ score: V, _ bias: V, added: V, _ a: isa_bias, shift: V) -> V {
+  let unbiased = score * splat(a.unit)
+  var sum = a.bias_first == 0 ? (unbiased + added) + bias : (unbiased + bias) + added
+  sum.replace(with: bias, where: bias .<= splat(a.replaces))
+  return (sum * splat(a.factor) - shift) * splat(1.4426950408889634)
+}
+
+/// What a masked key's scores get.
+@inline(__always) func added(_ a: isa_bias, _ key: Int32) -> Float {
+  a.mask != nil && a.mask[Int(key)] == 0 ? a.added : 0
 }
 
 /// Above this no digit of a score is lost that float32 sums keep.
@@ -14,15 +21,14 @@ import CKernels
 /// them, else nothing. Looks at no more of a row than it has to.
 func findShifts(_ a: isa_attend) {
   let bias = a.bias
-  let common = bias.base == nil || bias.query_stride == 0
+  let isCommon = bias.base == nil || bias.query_stride == 0
   for r in 0..<64 {
-    if r > 0 && (common || r >= Int(bias.count)) {
+    if r > 0 && (isCommon || r >= Int(bias.count)) {
       bias.shift[r] = bias.shift[0]
       continue
     }
-    let most = bias.base == nil ? 0 : largestBias(a, Int(bias.queries[r]) &* Int(bias.query_stride))
-    let shift = bias.added + (most > smallBias ? 0 : most)
-    bias.shift[r] = shift > -Float.infinity ? shift : 0
+    let most = largestBias(a, Int(bias.queries[r]) &* Int(bias.query_stride))
+    bias.shift[r] = most > smallBias || most == -.infinity ? 0 : most * bias.factor
   }
 }
 
@@ -33,7 +39,7 @@ func findShifts(_ a: isa_attend) {
     let keys = a.bias.keys + block &* Int(a.bias.block_k)
     let count = Int(a.sizes[block])
     for j in 0..<count {
-      let x = biasElement(a.bias, row &+ Int(keys[j]) &* Int(a.bias.key_stride))
+      let x = biasElement(a.bias, row &+ Int(keys[j]) &* Int(a.bias.key_stride)) + added(a.bias, keys[j])
       if x > most { most = x }
     }
     if most > smallBias { break }
@@ -98,7 +104,8 @@ func addBias(_ a: isa_bias, _ panel: isa_panel, _ keys: UnsafePointer<Int32>, _ 
     while c < 64 {
       var m = splat(-.infinity)
       for j in 0..<count {
-        let x = biased(load(s + j &* 64 + c), splat(row[j]), a, shift: load(a.shift + c))
+        let x = biased(
+          load(s + j &* 64 + c), splat(row[j]), added: splat(added(a, keys[j])), a, shift: load(a.shift + c))
         store(s + j &* 64 + c, x)
         m = isa_max(m, x)
       }
@@ -131,7 +138,8 @@ func addBias(_ a: isa_bias, _ panel: isa_panel, _ keys: UnsafePointer<Int32>, _ 
       let many = count &- j < lanes ? count &- j : lanes
       for i in 0..<many {
         let to = s + (j &+ i) &* 64 + c
-        let x = biased(load(to), load(square + i &* lanes), a, shift: shift)
+        let x = biased(
+          load(to), load(square + i &* lanes), added: splat(added(a, keys[j &+ i])), a, shift: shift)
         store(to, x)
         m = isa_max(m, x)
       }

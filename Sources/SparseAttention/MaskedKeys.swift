@@ -9,6 +9,8 @@ public enum MaskedKeys: Equatable, Sendable {
   /// batch entry that has no others attends to all of them, exactly under any policy, with scores rounded as float32's
   /// sum rounds them.
   case biased(Float)
+
+  public var isBiased: Bool { if case .biased = self { true } else { false } }
 }
 
 /// What a query without any key gives. Where there are no keys at all, the output is zero all the same.

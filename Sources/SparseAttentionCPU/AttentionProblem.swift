@@ -66,8 +66,13 @@ public struct AttentionProblem: @unchecked Sendable {
   public var keyMaskBatchStride = 0
   /// Score of a masked key: together they are one more term. Nil: they are nothing.
   public var maskedScore: Float?
-  /// Where a batch entry has no other keys, its masked ones are attended to, exactly, with this added to their scores.
+  /// Where a batch entry has no other keys, and with a bias everywhere, masked keys are attended to, exactly, with this
+  /// added to their scores.
   public var maskedBias: Float?
+  /// The bias is added before it.
+  public var biasFirst = false
+  /// By what scores are multiplied after the bias is added: it is in `scale` already.
+  public var biasScale: Float = 1
   public var bias: BiasView?
   /// A bias of this or less stands in the place of the score.
   public var replacingBias = -Float.infinity

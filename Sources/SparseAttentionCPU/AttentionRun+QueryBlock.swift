@@ -178,9 +178,8 @@ extension AttentionRun {
         kernels.terms(&t)
       }
       a.sizes = batch.keys.sizes.base
-      let isBare = batch.isBare
-      if isBare || problem.bias != nil {
-        a.bias = bias(w, worker, added: isBare ? problem.maskedBias ?? 0 : 0)
+      if batch.takesMasked || problem.bias != nil {
+        a.bias = bias(w, worker, takesMasked: batch.takesMasked)
         a.bias.queries = queryTokens.tokens.base + w.block * shape.blockQ + p * 64
         a.bias.count = Int64(w.rows(p))
         a.bias.keys = batch.keys.tokens.base
@@ -201,7 +200,7 @@ extension AttentionRun {
     return keys * w.size
   }
 
-  private func bias(_ w: Work, _ worker: WorkerSlot, added: Float) -> isa_bias {
+  private func bias(_ w: Work, _ worker: WorkerSlot, takesMasked: Bool) -> isa_bias {
     var a = isa_bias()
     if let view = problem.bias {
       let offset = w.head / shape.heads * view.batchStride + w.head % shape.heads * view.headStride
@@ -209,7 +208,13 @@ extension AttentionRun {
       a.query_stride = Int64(view.queryStride)
       a.key_stride = Int64(view.keyStride)
     }
-    a.added = added
+    if takesMasked, let mask = problem.keyMask {
+      a.mask = mask + w.head / shape.heads * problem.keyMaskBatchStride
+      a.added = problem.maskedBias ?? 0
+    }
+    a.bias_first = problem.biasFirst ? 1 : 0
+    a.unit = 0.6931471805599453 / problem.biasScale
+    a.factor = problem.biasScale
     a.replaces = problem.replacingBias
     a.shift = worker.shift
     a.element = problem.element.rawValue

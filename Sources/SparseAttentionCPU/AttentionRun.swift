@@ -56,9 +56,9 @@ final class AttentionRun {
     for b in 0..<masks {
       let keys = BlockTokens(
         keyBlocks, blockSize: problem.blockK, mask: problem.keyMask.map { $0 + b * problem.keyMaskBatchStride })
-      if keys.total == 0, problem.maskedBias != nil {
+      if problem.maskedBias != nil, problem.keyMask != nil, keys.total == 0 || problem.bias != nil {
         let all = BlockTokens(keyBlocks, blockSize: problem.blockK, mask: nil)
-        batches.append(BatchPlan(shape, keyBlocks, all, isBare: true))
+        batches.append(BatchPlan(shape, keyBlocks, all, takesMasked: true))
       } else {
         batches.append(BatchPlan(shape, keyBlocks, keys))
       }

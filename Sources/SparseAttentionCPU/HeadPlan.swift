@@ -11,12 +11,12 @@ struct BatchPlan {
   var own: [Float]
   /// How many blocks make a query block's sharpness.
   var sharpest: Int
-  /// All of its keys are masked, and it attends to them nevertheless: exactly, with `maskedBias`.
-  let isBare: Bool
+  /// Its masked keys are among the keys: attended to exactly, with `maskedBias`.
+  let takesMasked: Bool
 
-  init(_ shape: Shape, _ blocks: BlockLayout, _ keys: BlockTokens, isBare: Bool = false) {
+  init(_ shape: Shape, _ blocks: BlockLayout, _ keys: BlockTokens, takesMasked: Bool = false) {
     self.keys = keys
-    self.isBare = isBare
+    self.takesMasked = takesMasked
     let n = blocks.count
     logSizes = Array(repeating: -.infinity, count: shape.paddedK)
     own = logSizes

@@ -38,10 +38,19 @@ def difference(found, expected):
     return error / scale if scale else error
 
 
+def noise(session, feeds, expected):
+    """How far the original is from itself with the last bit of its floating-point inputs changed."""
+    changed = {}
+    for name, x in feeds.items():
+        is_mask = name.startswith("m") or name == "bias"
+        changed[name] = np.nextafter(x, x.dtype.type(9)) if x.dtype.kind == "f" and not is_mask else x
+    return difference(session.run(None, changed)[0], expected)
+
+
 def compare(folder, library):
     """Cases that are equal, kept sites by reason, and what is wrong."""
     minor = int(ort.__version__.split(".")[1])
-    equal, kept, wrong, refused = 0, collections.Counter(), [], 0
+    equal, noisy, kept, wrong, refused = 0, 0, collections.Counter(), [], 0
     for number, form in enumerate(mask_forms.forms()):
         report = json.loads((Path(folder) / f"{number}.json").read_text())
         reasons = [s["reason"] for s in report["sites"] if not s["replaced"]]
@@ -69,24 +78,31 @@ def compare(folder, library):
             patched = session(file(folder, f"{number}.isa"), library)
             for content in mask_forms.CONTENTS:
                 feeds = mask_forms.feeds(form, content)
-                expected, = original.run(None, feeds)
+                try:
+                    expected, = original.run(None, feeds)
+                except Exception:
+                    refused += 1
+                    break
                 found, = patched.run(None, feeds)
                 error = difference(found, expected)
                 if error <= form.tolerance:
                     equal += 1
+                elif error <= (own := noise(original, feeds, expected)):
+                    noisy += 1
                 else:
-                    wrong.append(f"{form.name}, {content}: {error:.1e}")
+                    wrong.append(f"{form.name}, {content}: {error:.1e}, by its own noise {own:.1e}")
         except Exception as failure:
             wrong.append(f"{form.name}: {str(failure)[:200]}")
-    return equal, kept, wrong, refused
+    return equal, noisy, kept, wrong, refused
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "make":
         print(make(sys.argv[2]))
     else:
-        equal, kept, wrong, refused = compare(*sys.argv[2:])
-        print(f"ONNX Runtime {ort.__version__}: {equal} masked cases equal, {sum(kept.values())} forms kept, "
+        equal, noisy, kept, wrong, refused = compare(*sys.argv[2:])
+        print(f"ONNX Runtime {ort.__version__}: {equal} masked cases equal, {noisy} within the original's own "
+              f"noise, {sum(kept.values())} forms kept, "
               f"{refused} that it does not run unpatched")
         for reason, count in kept.items():
             print(f"  {count} kept: {reason}")

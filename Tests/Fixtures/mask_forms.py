@@ -232,10 +232,12 @@ def combined():
     two = "two numbers"
     after = "after others were replaced"
     unknown = "only a run knows"
+    turn = "adds numbers in turn"
     for a, b in (("keys", "keys"), ("keys", "entry_rows"), ("entry_rows", "keys"), ("rows", "entry_rows")):
         for fill in ("inf", "lowest", "-1e4"):
             yield made(f"where and where {fill} {a} {b}", [("where", fill, a), ("where", fill, b)])
-            yield made(f"add and add {fill} {a} {b}", [("add", fill, a), ("add", fill, b)])
+            yield made(f"add and add {fill} {a} {b}", [("add", fill, a), ("add", fill, b)],
+                       kept=turn if fill == "-1e4" else "")
         yield made(f"where of two fills {a} {b}", [("where", "lowest", a), ("where", "-1e9", b)], kept=two)
         yield made(f"where infinite after finite {a} {b}", [("where", "-1e4", a), ("where", "inf", b)], kept=after)
         yield made(f"add after where {a} {b}", [("where", "-1e4", a), ("add", "-1e4", b)], kept=after)
@@ -244,10 +246,11 @@ def combined():
         for broadcast in ("keys", "entry_rows"):
             finite = fill != "inf"
             yield made(f"bias, where {fill} {broadcast}", [("bias", "", ""), ("where", fill, broadcast)])
-            yield made(f"bias, add {fill} {broadcast}", [("bias", "", ""), ("add", fill, broadcast)])
+            summed = turn if fill == "-1e4" and broadcast != "keys" else ""
+            yield made(f"bias, add {fill} {broadcast}", [("bias", "", ""), ("add", fill, broadcast)], kept=summed)
             yield made(f"where {fill} {broadcast}, bias", [("where", fill, broadcast), ("bias", "", "")],
                        kept=after if finite else "")
-            yield made(f"add {fill} {broadcast}, bias", [("add", fill, broadcast), ("bias", "", "")])
+            yield made(f"add {fill} {broadcast}, bias", [("add", fill, broadcast), ("bias", "", "")], kept=summed)
             for other in ("inf", "-1e9"):
                 yield made(f"input {other}, where {fill} {broadcast}",
                            [("bias_input", other, "entry_rows"), ("where", fill, broadcast)],
@@ -269,7 +272,8 @@ def fused():
                         content = (1, H, SQ, SK) if biased == "bias" else ((B, 1, SQ, SK), -np.inf)
                         inputs.append(g.input("bias", content))
                     y = g.MultiHeadAttention(*inputs, domain="com.microsoft", num_heads=H, **own)
-                    yield g.form(f"MultiHeadAttention {filter_name} {kind}{len(shape)} {biased} {heads}", y)
+                    yield g.form(f"MultiHeadAttention {filter_name} {kind}{len(shape)} {biased} {heads}", y,
+                                 kept="adds numbers in turn" if biased and len(shape) == 3 and not filter_name else "")
         for kind, shape in (("positive", (B, SK)), ("lengths", (B,)), ("ends_and_starts", (2 * B,)),
                             ("positive", (B, SK, SK)), ("packed", (3 * B + 2,))):
             for biased in (False, True):
@@ -280,7 +284,8 @@ def fused():
                     inputs += ["", g.constant(g.random.normal(size=(1, H, SK, SK)))]
                 y = g.Attention(*inputs, domain="com.microsoft", num_heads=H, **own)
                 yield g.form(f"Attention {filter_name} {kind}{len(shape)} {biased}", y,
-                             kept="packed tokens" if kind == "packed" else "")
+                             kept="packed tokens" if kind == "packed" else
+                             "adds numbers in turn" if biased and len(shape) == 3 and not filter_name else "")
 
 
 def standard():

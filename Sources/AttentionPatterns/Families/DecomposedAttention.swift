@@ -56,7 +56,8 @@ struct DecomposedAttention {
     attention.elementType = view.elementType(resolved.query.value) ?? view.elementType(output)
     var masks = MaskReader(view: view, attention: attention)
     masks.isInOrder = axes.scoresAreInOrder
-    var unscaled = 1.0
+    attention.maskScale = maskScale()
+    var unscaled = 1 / attention.maskScale
     // From the softmax inwards: a factor outside a mask counts for the mask too.
     for step in match.steps["scores"] ?? [] {
       switch step.tag {
@@ -73,8 +74,8 @@ struct DecomposedAttention {
             boolean: mask, hides: step.tag != "mask by Where", fill: fill * unscaled, over: scoresAxes(step, firstAxes))
         }
       case "mask by Sub":
-        // What is the same for all keys of a query changes none of its weights.
-        if let mask = step.values["mask"], !axes.scoresAreInOrder || view.shape(mask)?.last != 1 {
+        // A row's maximum changes none of its weights.
+        if let mask = step.values["mask"], view.producer(mask)?.opType != "ReduceMax" {
           masks.add(mask, factor: -unscaled, over: scoresAxes(step, firstAxes))
         }
       default: continue
@@ -139,6 +140,20 @@ struct DecomposedAttention {
       }
     }
     return (weights.nodes, true)
+  }
+
+  /// The factor that scores get after all of their masks: the operator repeats how the sums were rounded before.
+  private func maskScale() -> Double {
+    var (factor, factors) = (1.0, Set<Double>())
+    for step in match.steps["scores"] ?? [] {
+      switch step.tag {
+      case "scale by Mul": factor *= step.numbers["factor"] ?? 1
+      case "scale by Div": factor /= step.numbers["factor"] ?? 1
+      default: if step.values["mask"] != nil { factors.insert(factor) }
+      }
+    }
+    guard factors.count == 1, let common = factors.first, common > 0, common < 1 else { return 1 }
+    return common
   }
 
   /// The second product's axes in the order in which the scores lie.

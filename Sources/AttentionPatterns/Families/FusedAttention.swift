@@ -186,8 +186,8 @@ struct FusedAttention {
     if !keyMask.isEmpty {
       switch keyCondition(keyMask, attention) {
       case .success(let condition):
-        // It is added to the scores before the bias is.
-        attention.masks.append(.hiding(condition, .added(node.float("mask_filter_value") ?? -10000)))
+        // It is added to the scores after the bias is.
+        attention.masks.insert(.hiding(condition, .added(node.float("mask_filter_value") ?? -10000)), at: 0)
       case .failure(let refusal): found.reason = found.reason ?? .maskNotSupported(refusal.clause)
       }
     }

@@ -46,9 +46,20 @@ struct TwoValuedMask {
     }
     // Where a value is not zero there is the number, elsewhere the value itself.
     if let yes, source(ofCondition: node.inputs[0], view) == node.inputs[2] {
+      if let condition = oneLess(node.inputs[2], view) {
+        return .init(condition, holdsNumber: false, number: yes)
+      }
       return .init(node.inputs[0], holdsNumber: true, number: yes)
     }
     return nil
+  }
+
+  /// The booleans c of a value 1 − c.
+  private static func oneLess(_ value: String, _ view: GraphView) -> String? {
+    guard let difference = view.producer(value), difference.domain.isEmpty, difference.opType == "Sub",
+      difference.inputs.count == 2, view.number(difference.inputs[0]) == 1
+    else { return nil }
+    return boolean(behind: difference.inputs[1], view)
   }
 
   /// What a condition was cast from.
@@ -70,12 +81,7 @@ struct TwoValuedMask {
       if let condition = boolean(behind: factor, view) {
         return .init(condition, holdsNumber: true, number: number)
       }
-      if let difference = view.producer(factor), difference.domain.isEmpty, difference.opType == "Sub",
-        difference.inputs.count == 2, view.number(difference.inputs[0]) == 1,
-        let condition = boolean(behind: difference.inputs[1], view)
-      {
-        return .init(condition, holdsNumber: false, number: number)
-      }
+      if let condition = oneLess(factor, view) { return .init(condition, holdsNumber: false, number: number) }
     }
     return nil
   }

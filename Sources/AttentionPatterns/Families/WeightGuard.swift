@@ -80,7 +80,7 @@ struct WeightGuard {
       return sides.contains(true)
     case "Or": return isNever(first, depth: depth + 1) && isNever(second, depth: depth + 1)
     case "Less": return isWeights(first) && view.number(second).map { $0 <= 0 } ?? false
-    case "Greater": return isWeights(first) && view.number(second).map { $0 > 1 } ?? false
+    case "Greater": return isWeights(first) && view.number(second).map { $0 >= 2 } ?? false
     case "Equal":
       return isWeights(first) && view.number(second).map { $0.isInfinite } ?? false
     default: return false

@@ -15,6 +15,8 @@ struct MaskPlan {
   private(set) var keys: [Attention.Condition] = []
   private(set) var maskedKeys = MaskedKeys.absent
   private(set) var bias: [Bias] = []
+  /// The bias is added before `maskedKeys` adds to masked keys.
+  private(set) var biasFirst = false
   /// Conditions that put `replacingBias` in the place of scores and their bias.
   private(set) var replacements: [Attention.Condition] = []
   private(set) var replacingBias: Float?
@@ -36,20 +38,56 @@ struct MaskPlan {
     }
     if let innermost = isReplaced.lastIndex(of: true) {
       replace(masks, isReplaced, innermost, view)
-    } else if masks.count == 1, case .hiding(let condition, .added(let number)) = masks[0], condition.isPerKey,
-      number <= Self.hidden, number > -.infinity
-    {
-      keys = [condition]
-      maskedKeys = .biased(number)
     } else {
-      for mask in masks { add(mask) }
+      add(masks, scale: Float(attention.maskScale))
     }
     if attention.elementType == .float16 { fitHalf(view) }
     let hasEmptyRows = hasBias || (!keys.isEmpty && maskedKeys == .absent)
     emptyRows = hasEmptyRows && !attention.hasZeroEmptyRows ? .nan : .zero
   }
 
+  /// Numbers beside which no digit of a score is left; what is not as low rounds scores, and rows without other keys
+  /// show it.
+  private static let swallowing: Float = -5e8
+
   /// Masks none of which puts a finite number in the place of scores.
+  private mutating func add(_ masks: [Attention.Mask], scale: Float) {
+    var lowered: [Int] = []
+    for (i, mask) in masks.enumerated() {
+      if case .hiding(let condition, .added(let number)) = mask, number * scale <= Self.hidden, number > -.infinity {
+        if condition.isPerKey, maskedKeys == .absent {
+          keys = [condition]
+          maskedKeys = .biased(number)
+          biasFirst = i == 0 && masks.count > 1
+          lowered.append(i)
+        } else if number > Self.swallowing {
+          lowered.append(i)
+        }
+      }
+    }
+    guard maskedKeys != .absent else {
+      if lowered.count > 0, masks.count > 1 { refusal = Self.inTurn }
+      for mask in masks { add(mask) }
+      return
+    }
+    // Between two others, or two of them: the operator adds no more than twice.
+    if case .biased(let number) = maskedKeys, number > Self.swallowing || lowered.count > 1,
+      lowered.count > 1 || (lowered[0] > 0 && lowered[0] < masks.count - 1)
+    {
+      refusal = Self.inTurn
+    }
+    for (i, mask) in masks.enumerated() where i != lowered[0] {
+      // The key mask says to what something is added; what hides for good goes with the bias.
+      if case .hiding(let condition, let effect) = mask {
+        bias.append(.hidden(condition, effect.number))
+      } else {
+        add(mask)
+      }
+    }
+  }
+
+  private static let inTurn = "it adds numbers in turn, and rows without other keys show how these were rounded"
+
   private mutating func add(_ mask: Attention.Mask) {
     switch mask {
     case .additive(let value, let factor, let axes, let lowestHides):

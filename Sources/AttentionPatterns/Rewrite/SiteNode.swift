@@ -194,9 +194,13 @@ struct SiteNode {
     }
     switch masks.maskedKeys {
     case .absent: break
-    case .scored(let score): attributes["masked_score"] = .float(score)
+    case .scored(let score): attributes["masked_score"] = .float(score * Float(attention.maskScale))
     case .biased(let bias): attributes["masked_bias"] = .float(bias)
     }
+    if masks.hasBias || masks.maskedKeys.isBiased, attention.maskScale != 1 {
+      attributes["bias_scale"] = .float(Float(attention.maskScale))
+    }
+    if masks.biasFirst { attributes["bias_first"] = .int(1) }
     if let least = masks.replacingBias { attributes["replacing_bias"] = .float(least) }
     if masks.emptyRows != .zero { attributes["empty_rows"] = .string(masks.emptyRows.rawValue) }
     let keys = site.segments.map(\.kind.rawValue)

@@ -33,11 +33,12 @@ public struct StandardBody {
     let (factor, number): (Float, Float) =
       switch masks.maskedKeys {
       case .absent: (0, -.infinity)
-      case .scored(let score): (0, score)
-      case .biased(let bias): (1, bias)
+      case .scored(let score): (0, score * Float(attention.maskScale))
+      case .biased(let bias): (1, bias * Float(attention.maskScale))
       }
     return [
       "body_masked_factor": .float(factor), "body_masked_number": .float(number),
+      "body_bias_scale": .float(Float(attention.maskScale)),
       "body_replacing_bias": .float(masks.replacingBias ?? -.infinity),
       "body_empty_row": .float(masks.emptyRows.value),
       "body_query_shape": shape(attention.query.layout, attention.heads),
@@ -59,7 +60,7 @@ public struct StandardBody {
   private static let attributes = [
     "scale", "body_query_shape", "body_query_order", "body_key_shape", "body_key_order", "body_value_shape",
     "body_value_order", "body_group_shape", "body_output_order", "body_output_shape", "body_masked_factor",
-    "body_masked_number", "body_replacing_bias", "body_empty_row",
+    "body_masked_number", "body_bias_scale", "body_replacing_bias", "body_empty_row",
   ]
 
   private var nodes: [[UInt8]] = []
@@ -94,15 +95,16 @@ public struct StandardBody {
     node("Concat", ["leading", "columns"], "scores shape", [Self.number("axis", 0)])
     node("Reshape", ["grouped scores", "scores shape"], "plain scores")
     var scores = "plain scores"
-    for name in ["masked factor", "masked number", "replacing bias", "empty row"] {
+    for name in ["masked factor", "masked number", "bias scale", "replacing bias", "empty row"] {
       let attribute = "body_" + name.split(separator: " ").joined(separator: "_")
       constant("untyped \(name)", Self.reference("value_float", attribute, .float))
       node("CastLike", ["untyped \(name)", "query"], name)
     }
     if inputs.bias {
-      node("Add", [scores, "bias"], "sums")
+      node("Mul", ["bias", "bias scale"], "scaled bias")
+      node("Add", [scores, "scaled bias"], "sums")
       node("LessOrEqual", ["bias", "replacing bias"], "replaces")
-      node("Where", ["replaces", "bias", "sums"], "biased scores")
+      node("Where", ["replaces", "scaled bias", "sums"], "biased scores")
       scores = "biased scores"
     }
     if inputs.keyMask {

@@ -12,6 +12,8 @@ public struct Attention: Sendable {
   public var masks: [Mask]
   /// A query without any key gives zeros, as where the graph puts zeros in the place of its weights; else NaN.
   public var hasZeroEmptyRows = false
+  /// By what scores are multiplied after the masks; it is in `scale` already.
+  public var maskScale = 1.0
   public var isCausal: Bool
   public var heads: Int
   public var keyHeads: Int

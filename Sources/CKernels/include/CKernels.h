@@ -69,7 +69,11 @@ typedef struct isa_bias {
   const int32_t *keys;      // tokens of all packed keys, `block_k` a block
   int64_t block_k;
   float *scratch;           // [64][64]
-  float added;              // to every score, before the bias
+  const uint8_t *mask;      // of all keys; zero: `added` is added to the key's scores
+  float added;
+  int32_t bias_first;       // the bias is added before it
+  float unit;               // from scores of base 2 to those that the bias is added to
+  float factor;             // of the sums
   float replaces;           // a bias of this or less stands in the place of the score
   float *shift;             // [64], of each row, taken off again before scores go to base 2; null: no bias at all
 } isa_bias;
