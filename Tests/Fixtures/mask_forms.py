@@ -4,9 +4,11 @@
 
 `forms()` makes them; Tests/CommandLine/masks.py compares each with its patched self, for every content.
 """
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import onnx
 from onnx import TensorProto as T, helper as h, numpy_helper
 
 B, H, SQ, SK, D = 2, 2, 5, 7, 8
@@ -15,6 +17,10 @@ FILLS = {"inf": -np.inf, "lowest": LOWEST, "-1e9": -1e9, "-65504": -65504.0, "-1
 BROADCASTS = {"keys": (B, 1, 1, SK), "rows": (1, 1, SQ, SK), "entry_rows": (B, 1, SQ, SK), "all": (B, H, SQ, SK),
               "one_entry": (1, 1, 1, SK), "whole_rows": (B, 1, SQ, 1)}
 OPSETS = [11, 13, 17, 18, 20, 21]
+# From this version of ONNX Runtime on, its fused operators add the mask after the bias, and so round otherwise.
+MERGED = 31
+# 1.17's MultiHeadAttention hides other keys where the lengths of queries and keys differ.
+MULTI_HEAD = 22
 NUMPY = {T.FLOAT: np.float32, T.FLOAT16: np.float16, T.BOOL: bool, T.INT32: np.int32, T.INT64: np.int64}
 
 
@@ -30,7 +36,8 @@ class Form:
     tolerance: float = 1e-5
     # The first ONNX Runtime, by minor version, whose meaning of the operator is compared with.
     since: int = 0
-    sparse: bool = field(default=False)
+    # The mask has to leave the site to sparse policies: it is the same for all heads and queries, and hides for good.
+    sparse: bool = False
 
 
 class Graph:
@@ -273,7 +280,8 @@ def fused():
                         inputs.append(g.input("bias", content))
                     y = g.MultiHeadAttention(*inputs, domain="com.microsoft", num_heads=H, **own)
                     yield g.form(f"MultiHeadAttention {filter_name} {kind}{len(shape)} {biased} {heads}", y,
-                                 kept="adds numbers in turn" if biased and len(shape) == 3 and not filter_name else "")
+                                 kept="adds numbers in turn" if biased and len(shape) == 3 and not filter_name else "",
+                                 since=MERGED if biased else MULTI_HEAD)
         for kind, shape in (("positive", (B, SK)), ("lengths", (B,)), ("ends_and_starts", (2 * B,)),
                             ("positive", (B, SK, SK)), ("packed", (3 * B + 2,))):
             for biased in (False, True):
@@ -285,7 +293,8 @@ def fused():
                 y = g.Attention(*inputs, domain="com.microsoft", num_heads=H, **own)
                 yield g.form(f"Attention {filter_name} {kind}{len(shape)} {biased}", y,
                              kept="packed tokens" if kind == "packed" else
-                             "adds numbers in turn" if biased and len(shape) == 3 and not filter_name else "")
+                             "adds numbers in turn" if biased and len(shape) == 3 and not filter_name else "",
+                             since=MERGED if biased else 0)
 
 
 def standard():
@@ -326,8 +335,18 @@ def merged():
                 yield g.form(f"merged {entry} {fill_name} {name}", y)
 
 
+def exports():
+    """What PyTorch's exporters write, masks/make_mask_exports.py's."""
+    for path in sorted((Path(__file__).parent / "masks").glob("*.onnx")):
+        random = np.random.default_rng(11)
+        inputs = {n: random.normal(size=(B, H, s, D)).astype(np.float32) for n, s in (("q", SQ), ("k", SK), ("v", SK))}
+        opset = int("".join(c for c in path.stem.split(".")[-1] if c.isdigit()))
+        yield Form(path.stem, path.read_bytes(), opset, inputs | {"m": ((B, 1, 1, SK), "keep")},
+                   since=31 if opset >= 23 else 0)
+
+
 def forms():
-    for family in (product, larger, inside_the_scale, halves, combined, fused, standard, merged):
+    for family in (product, larger, inside_the_scale, halves, combined, fused, standard, merged, exports):
         yield from family()
 
 
@@ -354,7 +373,7 @@ def kept_keys(shape, content, seed):
 
 def feeds(form, content, seed=5):
     """Arrays for a form's inputs."""
-    types = {i.name: i.type.tensor_type.elem_type for i in __import__("onnx").load_from_string(form.model).graph.input}
+    types = {i.name: i.type.tensor_type.elem_type for i in onnx.load_from_string(form.model).graph.input}
     result = {}
     for number, (name, given) in enumerate(form.inputs.items()):
         if not isinstance(given, tuple):

@@ -30,8 +30,11 @@ struct WeightGuard {
   /// - Parameter chosenIfTrue: the number is taken where the condition is true; else the weights are.
   mutating func meaning(of condition: String, number: Double, chosenIfTrue: Bool) -> Meaning {
     if chosenIfTrue {
+      let known = nodes
       if isNever(condition) { return .nothing }
+      nodes = known
       if asksForNaN(condition) { return number == 0 ? .zeroEmptyRows : .notUnderstood }
+      nodes = known
     }
     guard number == 0 else { return .notUnderstood }
     let root = Self.root(of: condition, view)
