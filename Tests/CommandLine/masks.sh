@@ -11,3 +11,4 @@ for version in 1.17.3 1.22.1 1.31.1; do
   Tests/Python/make-environment.sh "$version"
   ".deps/python/onnxruntime-$version/bin/python" Tests/CommandLine/masks.py compare "$folder" .build/release/libisa_ops.so
 done
+.deps/python/onnxruntime-1.31.1/bin/python Tests/CommandLine/masks.py portable "$folder" .build/release/isa-patch

@@ -79,7 +79,7 @@ class Graph:
         graph = h.make_graph(self.nodes, "masks", self.inputs, [h.make_empty_tensor_value_info("y")],
                              initializer=self.initializers)
         imports = [h.make_opsetid("", self.opset)] + [h.make_opsetid(d, v) for d, v in self.domains.items()]
-        model = h.make_model(graph, opset_imports=imports, ir_version=7 if self.opset < 21 else 10,
+        model = h.make_model(graph, opset_imports=imports, ir_version=7 if self.opset < 15 else 8 if self.opset < 21 else 10,
                              producer_name="fixtures")
         return Form(name, model.SerializeToString(), self.opset, self.contents, **expected)
 

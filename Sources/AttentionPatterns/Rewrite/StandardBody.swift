@@ -30,12 +30,16 @@ public struct StandardBody {
     }
     func order(_ layout: TensorLayout) -> AttributeValue { .ints(layout == .bhsd ? [0, 1, 2, 3] : [0, 2, 1, 3]) }
     // A masked key's score becomes score · factor + number.
-    let (factor, number): (Float, Float) =
+    var (factor, number): (Float, Float) =
       switch masks.maskedKeys {
       case .absent: (0, -.infinity)
       case .scored(let score): (0, score * Float(attention.maskScale))
       case .biased(let bias): (1, bias * Float(attention.maskScale))
       }
+    if attention.elementType == .float16, number < MaskPlan.lowestHalf, number > -.infinity {
+      // No digit of a score is left beside it.
+      (factor, number) = (0, MaskPlan.lowestHalf)
+    }
     return [
       "body_masked_factor": .float(factor), "body_masked_number": .float(number),
       "body_bias_scale": .float(Float(attention.maskScale)),
@@ -110,7 +114,9 @@ public struct StandardBody {
     if inputs.keyMask {
       constant("mask axes", Self.numbers("value_ints", [1, 2]))
       node("Unsqueeze", ["key_mask", "mask axes"], "mask")
-      node("Mul", [scores, "masked factor"], "what stays of masked scores")
+      // Not a product: zero times a bias of −∞ is no number.
+      node("Cast", ["masked factor"], "masked scores count", [Self.number("to", Int64(ElementType.bool.rawValue))])
+      node("Where", ["masked scores count", scores, "masked factor"], "what stays of masked scores")
       node("Add", ["what stays of masked scores", "masked number"], "masked ones")
       node("Where", ["mask", scores, "masked ones"], "masked scores")
       scores = "masked scores"
