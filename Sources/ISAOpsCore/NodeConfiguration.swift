@@ -19,6 +19,13 @@ struct NodeConfiguration {
   var tile: Grid?
   var edges: TileEdges
   var compute: ElementType
+  var maskedKeys: MaskedKeys
+  /// The bias is added before what `maskedKeys` adds.
+  var biasFirst: Bool
+  var biasScale: Float
+  /// A bias of this or less stands in the place of the score; nil: none does.
+  var replacingBias: Float?
+  var emptyRows: EmptyRows
   /// [points or candidates][heads].
   var policies: [[Policy]]
   /// Of the probe: every n-th query block is measured.
@@ -38,8 +45,7 @@ struct NodeConfiguration {
         throw OperatorFailure(
           "num_heads is \(heads) and kv_num_heads \(kvHeads); the first must be a multiple of the other")
       }
-      scale = try reader.float("scale")
-      if let scale, !scale.isFinite { throw OperatorFailure("scale is \(scale); it must be finite") }
+      scale = try reader.finite("scale")
       queryLayout = try reader.choice("layout", Layout.allCases) ?? .bhsd
       keyLayout = try reader.choice("key_layout", Layout.allCases) ?? queryLayout
       valueLayout = try reader.choice("value_layout", Layout.allCases) ?? queryLayout
@@ -55,6 +61,12 @@ struct NodeConfiguration {
       case .float16: compute = .float16
       case .bfloat16: compute = .bfloat16
       }
+      maskedKeys = try NodeConfiguration.maskedKeys(reader)
+      biasFirst = try reader.integer("bias_first") ?? 0 != 0
+      biasScale = try reader.finite("bias_scale") ?? 1
+      guard biasScale > 0 else { throw OperatorFailure("bias_scale is \(biasScale); it must be positive") }
+      replacingBias = try reader.finite("replacing_bias")
+      emptyRows = try reader.choice("empty_rows", EmptyRows.allCases) ?? .zero
       policies = try NodeConfiguration.policies(reader, heads: heads)
       sample = try reader.integer("sample") ?? 1
       guard sample >= 1 else { throw OperatorFailure("sample is \(sample); it must be 1 or more") }
@@ -77,6 +89,15 @@ struct NodeConfiguration {
       throw OperatorFailure("tile is \(tile); it must be frames, rows and columns, each 1 or more")
     }
     return Grid(frames: tile[0], rows: tile[1], columns: tile[2])
+  }
+
+  private static func maskedKeys(_ reader: AttributeReader) throws(OperatorFailure) -> MaskedKeys {
+    switch (try reader.finite("masked_score"), try reader.finite("masked_bias")) {
+    case (nil, nil): return .absent
+    case (let score?, nil): return .scored(score)
+    case (nil, let bias?): return .biased(bias)
+    default: throw OperatorFailure("masked_score and masked_bias are both there; leave one out")
+    }
   }
 
   private static func policies(_ reader: AttributeReader, heads: Int) throws(OperatorFailure) -> [[Policy]] {
@@ -136,6 +157,12 @@ struct NodeConfiguration {
 }
 
 extension AttributeReader {
+  func finite(_ name: String) throws(OperatorFailure) -> Float? {
+    let value = try float(name)
+    if let value, !value.isFinite { throw OperatorFailure("\(name) is \(value); it must be finite") }
+    return value
+  }
+
   /// A string out of a set.
   func choice<T: RawRepresentable<String>>(_ name: String, _ all: [T]) throws(OperatorFailure) -> T? {
     guard let text = try string(name) else { return nil }

@@ -63,6 +63,15 @@ struct NodeInputs {
     if let bias = try arguments.input(4) {
       p.bias = try BiasView(bias, to: [query.batch, node.heads, query.tokens, key.tokens])
     }
+    switch node.maskedKeys {
+    case .absent: break
+    case .scored(let score): p.maskedScore = score
+    case .biased(let bias): p.maskedBias = bias
+    }
+    p.biasFirst = node.biasFirst
+    p.biasScale = node.biasScale
+    if let least = node.replacingBias { p.replacingBias = least }
+    p.emptyRow = node.emptyRows.value
     problem = p
   }
 

@@ -1,6 +1,6 @@
 import CKernels
 
-/// An empty state: no key seen. The reference starts at the lowest finite number, so that a bias of it still counts.
+/// An empty state: no key seen. The reference starts at the lowest finite number, so that a score of it still counts.
 func beginPanel(_ pointer: UnsafePointer<isa_panel>, _ width: Int64) {
   let a = pointer.pointee
   var i = 0
@@ -123,6 +123,7 @@ func attendBlocks<P: Product>(_ product: P.Type, _ a: isa_attend, steps: Int, wi
     let asks = 64 / (2 &* lanes)
   #endif
   var ahead = Ahead(a, calls: count &* asks)
+  if a.bias.shift != nil { findShifts(a) }
   for i in 0..<count {
     let block = Int(a.list[i])
     let next = Int(a.list[i &+ 1 < count ? i &+ 1 : i])
@@ -133,7 +134,7 @@ func attendBlocks<P: Product>(_ product: P.Type, _ a: isa_attend, steps: Int, wi
       product, q: UnsafePointer(panel.q), keys: packed.keys + block &* keyBlock, keyStride: keyStride, steps: steps,
       count: (keys &+ 3) & ~3, s: panel.s, maxima: panel.x, next: packed.keys + next &* keyBlock,
       ahead: &ahead)
-    if a.bias.base != nil { addBias(a.bias, panel, a.bias.keys + block &* Int(a.bias.block_k), keys) }
+    if a.bias.shift != nil { addBias(a.bias, panel, a.bias.keys + block &* Int(a.bias.block_k), keys) }
     moveReference(panel, width)
     exponentiate(product, panel, UnsafePointer(panel.s), nil, keys)
     weighBlock(
@@ -268,14 +269,14 @@ func attendTerms(_ pointer: UnsafePointer<isa_terms>) {
   attendTerms(Float32Product.self, pointer.pointee)
 }
 
-/// Divides by the sums, converts and scatters. A row that saw no key is zero.
+/// Divides by the sums, converts and scatters. A row that saw no key is `empty`.
 func finishPanel(_ pointer: UnsafePointer<isa_finish>) {
   let a = pointer.pointee
   let width = Int(a.width)
   let size = Int(a.size)
   for q in 0..<Int(a.count) {
     let sum = a.panel.l[q]
-    let share = splat(sum == 0 ? 0 : 1 / sum)
+    let share = splat(sum == 0 ? a.empty : 1 / sum)
     let from = a.panel.o + q &* width
     let offset = (a.tokens == nil ? q : Int(a.tokens[q])) &* Int(a.stride)
     if a.element == 1 {

@@ -1,13 +1,54 @@
 import CKernels
 
-/// A finite bias stays finite when it goes to base 2, so that a row whose keys all carry the lowest number is not empty.
-@inline(__always) func biasBase2(_ x: V) -> V {
-  let lowest = splat(-Float.greatestFiniteMagnitude)
-  let scaled = isa_max(lowest, x * splat(1.4426950408889634))
-  return scaled.replacing(with: x, where: x .== splat(-.infinity))
+/// Scores of base 2 with their bias. It is added to the scores as they are, in float32, as graphs do: a large bias rounds
+/// them, and they have to be rounded alike. What is common to a row is taken off before they go back to base 2.
+@inline(__always) func biased(_ score: V, _ bias: V, added: V, _ a: isa_bias, shift: V) -> V {
+  let unbiased = score * splat(a.unit)
+  var sum = a.bias_first == 0 ? (unbiased + added) + bias : (unbiased + bias) + added
+  sum.replace(with: bias, where: bias .<= splat(a.replaces))
+  return (sum * splat(a.factor) - shift) * splat(1.4426950408889634)
+}
+
+/// What a masked key's scores get.
+@inline(__always) func added(_ a: isa_bias, _ key: Int32) -> Float {
+  a.mask != nil && a.mask[Int(key)] == 0 ? a.added : 0
+}
+
+/// Above this no digit of a score is lost that float32 sums keep.
+@inline(__always) var smallBias: Float { -32 }
+
+/// What is taken off the biased scores of each row: its largest bias where all are so low that scores lose digits beside
+/// them, else nothing. Looks at no more of a row than it has to.
+func findShifts(_ a: isa_attend) {
+  let bias = a.bias
+  let isCommon = bias.base == nil || bias.query_stride == 0
+  for r in 0..<64 {
+    if r > 0 && (isCommon || r >= Int(bias.count)) {
+      bias.shift[r] = bias.shift[0]
+      continue
+    }
+    let most = largestBias(a, Int(bias.queries[r]) &* Int(bias.query_stride))
+    bias.shift[r] = most > smallBias || most == -.infinity ? 0 : most * bias.factor
+  }
+}
+
+@inline(__always) func largestBias(_ a: isa_attend, _ row: Int) -> Float {
+  var most = -Float.infinity
+  for i in 0..<Int(a.count) {
+    let block = Int(a.list[i])
+    let keys = a.bias.keys + block &* Int(a.bias.block_k)
+    let count = Int(a.sizes[block])
+    for j in 0..<count {
+      let x = biasElement(a.bias, row &+ Int(keys[j]) &* Int(a.bias.key_stride)) + added(a.bias, keys[j])
+      if x > most { most = x }
+    }
+    if most > smallBias { break }
+  }
+  return most
 }
 
 @inline(__always) func biasElement(_ a: isa_bias, _ offset: Int) -> Float {
+  if a.base == nil { return 0 }
   if a.element == 1 { return a.base.assumingMemoryBound(to: Float.self)[offset] }
   let bits = a.base.assumingMemoryBound(to: UInt16.self)[offset]
   return a.element == 10 ? isa_from_half(bits) : isa_from_brain(bits)
@@ -56,14 +97,15 @@ func gatherBias(_ a: isa_bias, _ keys: UnsafePointer<Int32>, _ count: Int, _ run
 /// Adds the bias of these keys to Sᵀ[keys][64] and takes the maxima anew.
 func addBias(_ a: isa_bias, _ panel: isa_panel, _ keys: UnsafePointer<Int32>, _ count: Int) {
   let s: MutableFloats = panel.s
-  if a.query_stride == 0 {
+  if a.query_stride == 0 || a.base == nil {
     let row: MutableFloats = a.scratch
     for j in 0..<count { row[j] = biasElement(a, Int(keys[j]) &* Int(a.key_stride)) }
     var c = 0
     while c < 64 {
       var m = splat(-.infinity)
       for j in 0..<count {
-        let x = load(s + j &* 64 + c) + biasBase2(splat(row[j]))
+        let x = biased(
+          load(s + j &* 64 + c), splat(row[j]), added: splat(added(a, keys[j])), a, shift: load(a.shift + c))
         store(s + j &* 64 + c, x)
         m = isa_max(m, x)
       }
@@ -88,6 +130,7 @@ func addBias(_ a: isa_bias, _ panel: isa_panel, _ keys: UnsafePointer<Int32>, _ 
   }
   var c = 0
   while c < 64 {
+    let shift = load(a.shift + c)
     var m = splat(-.infinity)
     var j = 0
     while j < count {
@@ -95,7 +138,8 @@ func addBias(_ a: isa_bias, _ panel: isa_panel, _ keys: UnsafePointer<Int32>, _ 
       let many = count &- j < lanes ? count &- j : lanes
       for i in 0..<many {
         let to = s + (j &+ i) &* 64 + c
-        let x = load(to) + biasBase2(load(square + i &* lanes))
+        let x = biased(
+          load(to), load(square + i &* lanes), added: splat(added(a, keys[j &+ i])), a, shift: shift)
         store(to, x)
         m = isa_max(m, x)
       }

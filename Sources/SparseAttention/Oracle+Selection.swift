@@ -56,6 +56,7 @@ extension Oracle {
 
   /// Pre-selection, routing and listing.
   public func select() throws(AttentionError) -> Selection {
+    if let bare { return try bare.select() }
     let queryBlocks = try queryBlocks()
     let keyBlocks = try keyBlocks()
     let scores = try scores()

@@ -17,11 +17,15 @@ public struct Oracle: Sendable {
   public var edges: TileEdges
   /// [keys]: true = attend; nil: all.
   public var mask: [Bool]?
+  public var maskedKeys = MaskedKeys.absent
+  public var emptyRows = EmptyRows.zero
+  /// Added to every score, in float32.
+  private var added: Float?
 
   public init(
     queries: [[Double]], keys: [[Double]], values: [[Double]], policy: Policy, querySegments: [Segment],
-    keySegments: [Segment], scale: Double, blockQ: Int = 64, blockK: Int = 64, tile: Grid? = nil, edges: TileEdges = .shared,
-    mask: [Bool]? = nil
+    keySegments: [Segment], scale: Double, blockQ: Int = 64, blockK: Int = 64, tile: Grid? = nil,
+    edges: TileEdges = .shared, mask: [Bool]? = nil, maskedKeys: MaskedKeys = .absent, emptyRows: EmptyRows = .zero
   ) {
     self.queries = queries
     self.keys = keys
@@ -35,6 +39,21 @@ public struct Oracle: Sendable {
     self.tile = tile
     self.edges = edges
     self.mask = mask
+    self.maskedKeys = maskedKeys
+    self.emptyRows = emptyRows
+  }
+
+  /// Where nothing but keys with a low number added is left: exact attention to all of them.
+  var bare: Oracle? {
+    guard case .biased(let low) = maskedKeys, let mask, !mask.isEmpty, !mask.contains(true) else { return nil }
+    var bare = self
+    (bare.mask, bare.maskedKeys, bare.policy, bare.added) = (nil, .absent, .exact, low)
+    return bare
+  }
+
+  private func score(_ query: Int, _ key: Int) -> Double {
+    let score = scale * Oracle.dot(queries[query], keys[key])
+    return added.map { Double(Float(score) + $0) } ?? score
   }
 
   /// A run of tokens that is decided on as one.
@@ -99,6 +118,8 @@ public struct Oracle: Sendable {
 
   /// The output for a selection, made here or elsewhere: [queries][value size].
   public func output(_ s: Selection) throws(AttentionError) -> [[Double]] {
+    if let bare { return try bare.output(s) }
+    let masked = keys.indices.filter { !(mask?[$0] ?? true) }
     let queryBlocks = try queryBlocks()
     let keyBlocks = try keyBlocks()
     let meanKeys = keyBlocks.map { Oracle.mean(keys, $0.tokens) }
@@ -114,7 +135,7 @@ public struct Oracle: Sendable {
         for (j, keyBlock) in keyBlocks.enumerated() where !keyBlock.tokens.isEmpty && s.kept[j] {
           if s.exact[i][j] {
             for key in keyBlock.tokens {
-              logits.append(scale * Oracle.dot(queries[token], keys[key]))
+              logits.append(score(token, key))
               rows.append(values[key])
             }
           } else if s.averaged[j] || (!s.full[i] && policy.taylor != .none) {
@@ -123,7 +144,14 @@ public struct Oracle: Sendable {
             rows.append(meanValues[j])
           }
         }
-        guard !logits.isEmpty else { continue }
+        if case .scored(let score) = maskedKeys, !masked.isEmpty {
+          logits.append(Double(score) + log(Double(masked.count)))
+          rows.append(Oracle.mean(values, masked))
+        }
+        guard !logits.isEmpty else {
+          for c in out[token].indices where !keys.isEmpty { out[token][c] = Double(emptyRows.value) }
+          continue
+        }
         for (weight, row) in zip(Oracle.softmax(logits), rows) {
           for c in row.indices { out[token][c] += weight * row[c] }
         }

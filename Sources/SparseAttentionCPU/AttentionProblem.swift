@@ -64,7 +64,20 @@ public struct AttentionProblem: @unchecked Sendable {
   /// One byte a key, 0 = masked; [batch or 1, keys] by `keyMaskBatchStride` (0: one row for all).
   public var keyMask: UnsafePointer<UInt8>?
   public var keyMaskBatchStride = 0
+  /// Score of a masked key: together they are one more term. Nil: they are nothing.
+  public var maskedScore: Float?
+  /// Where a batch entry has no other keys, and with a bias everywhere, masked keys are attended to, exactly, with this
+  /// added to their scores.
+  public var maskedBias: Float?
+  /// The bias is added before it.
+  public var biasFirst = false
+  /// By what scores are multiplied after the bias is added: it is in `scale` already.
+  public var biasScale: Float = 1
   public var bias: BiasView?
+  /// A bias of this or less stands in the place of the score.
+  public var replacingBias = -Float.infinity
+  /// What a query without any key gives: zero, or NaN. No keys at all give zeros.
+  public var emptyRow: Float = 0
   public var querySegments: [Segment]
   public var keySegments: [Segment]
   /// 64 or 128, and 32 or 64.

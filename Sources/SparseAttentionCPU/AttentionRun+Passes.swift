@@ -96,7 +96,7 @@ extension AttentionRun {
     Pass(count: wave.heads.count) { [self] worker, i, _ in
       let head = wave.heads.lowerBound + i
       plans(of: head).list = policies.map { policies in
-        let policy = policies[head % shape.heads]
+        let policy = batch(of: head).takesMasked ? .exact : policies[head % shape.heads]
         if let selection, !policy.exact {
           return HeadPlan(
             policy, shape: shape, batch: batch(of: head), keyKinds: keyBlocks.kinds,

@@ -220,8 +220,8 @@ extension AttentionRun {
         kernels.terms(&t)
       }
       a.sizes = batch.keys.sizes.base
-      if let bias = problem.bias {
-        a.bias = self.bias(bias, w, worker)
+      if batch.takesMasked || problem.bias != nil {
+        a.bias = bias(w, worker, takesMasked: batch.takesMasked)
         a.bias.queries = queryTokens.tokens.base + w.block * shape.blockQ + p * 64
         a.bias.count = Int64(w.rows(p))
         a.bias.keys = batch.keys.tokens.base
@@ -234,6 +234,7 @@ extension AttentionRun {
       ask(outputRows(w, p), worker, &ahead)
       a.ahead_count = Int64(ahead)
       kernels.attend(&a)
+      if let score = problem.maskedScore { addMasked(score, w, panel, p, shift: a.bias.shift, worker) }
       output(panel, p)
     }
     var keys = 0
@@ -241,12 +242,23 @@ extension AttentionRun {
     return keys * w.size
   }
 
-  private func bias(_ view: BiasView, _ w: Work, _ worker: WorkerSlot) -> isa_bias {
+  private func bias(_ w: Work, _ worker: WorkerSlot, takesMasked: Bool) -> isa_bias {
     var a = isa_bias()
-    let offset = w.head / shape.heads * view.batchStride + w.head % shape.heads * view.headStride
-    a.base = view.base + offset * problem.element.size
-    a.query_stride = Int64(view.queryStride)
-    a.key_stride = Int64(view.keyStride)
+    if let view = problem.bias {
+      let offset = w.head / shape.heads * view.batchStride + w.head % shape.heads * view.headStride
+      a.base = view.base + offset * problem.element.size
+      a.query_stride = Int64(view.queryStride)
+      a.key_stride = Int64(view.keyStride)
+    }
+    if takesMasked, let mask = problem.keyMask {
+      a.mask = mask + w.head / shape.heads * problem.keyMaskBatchStride
+      a.added = problem.maskedBias ?? 0
+    }
+    a.bias_first = problem.biasFirst ? 1 : 0
+    a.unit = 0.6931471805599453 / problem.biasScale
+    a.factor = problem.biasScale
+    a.replaces = problem.replacingBias
+    a.shift = worker.shift
     a.element = problem.element.rawValue
     a.block_k = Int64(shape.blockK)
     a.scratch = worker.bias
@@ -281,6 +293,7 @@ extension AttentionRun {
     a.element = to.element
     a.scratch = worker.tile
     a.tokens = to.tokens
+    a.empty = problem.emptyRow
     kernels.finish(&a)
   }
 

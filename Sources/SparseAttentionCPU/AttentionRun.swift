@@ -37,7 +37,7 @@ final class AttentionRun {
     func needsLoss(_ p: Policy) -> Bool { !p.exact && p.rank == .loss }
     needs.variance = policies.contains(where: needsVariance)
     needs.loss = policies.contains(where: needsLoss)
-    needs.bias = problem.bias != nil
+    needs.bias = problem.bias != nil || problem.maskedBias != nil
     needs.probe = !probing.isEmpty
     self.needs = needs
     // What is dense needs no order: neighbours in memory stay neighbours.
@@ -57,7 +57,12 @@ final class AttentionRun {
     for b in 0..<masks {
       let keys = BlockTokens(
         keyBlocks, blockSize: problem.blockK, mask: problem.keyMask.map { $0 + b * problem.keyMaskBatchStride })
-      batches.append(BatchPlan(shape, keyBlocks, keys))
+      if problem.maskedBias != nil, problem.keyMask != nil, keys.total == 0 || problem.bias != nil {
+        let all = BlockTokens(keyBlocks, blockSize: problem.blockK, mask: nil)
+        batches.append(BatchPlan(shape, keyBlocks, all, takesMasked: true))
+      } else {
+        batches.append(BatchPlan(shape, keyBlocks, keys))
+      }
     }
     self.batches = batches
     let all = [problem.policies] + probing

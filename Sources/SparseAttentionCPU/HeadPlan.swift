@@ -11,9 +11,12 @@ struct BatchPlan {
   var own: [Float]
   /// How many blocks make a query block's sharpness.
   var sharpest: Int
+  /// Its masked keys are among the keys: attended to exactly, with `maskedBias`.
+  let takesMasked: Bool
 
-  init(_ shape: Shape, _ blocks: BlockLayout, _ keys: BlockTokens) {
+  init(_ shape: Shape, _ blocks: BlockLayout, _ keys: BlockTokens, takesMasked: Bool = false) {
     self.keys = keys
+    self.takesMasked = takesMasked
     let n = blocks.count
     logSizes = Array(repeating: -.infinity, count: shape.paddedK)
     own = logSizes

@@ -61,7 +61,7 @@ struct WorkerSlot {
   let meanScores: UnsafeMutablePointer<Float>
   /// [paddedK][64] for each panel, and [64] for each: what ranking by a lost mass leaves for the terms.
   let exponentials, references: UnsafeMutablePointer<Float>
-  let packing, bias, square, tile: UnsafeMutablePointer<Float>
+  let packing, bias, shift, square, tile: UnsafeMutablePointer<Float>
   /// [paddedK].
   let row, excess, factors, terms, choosing: UnsafeMutablePointer<Float>
   let flags, list: UnsafeMutablePointer<Int32>
@@ -85,6 +85,7 @@ struct WorkerSlot {
     references = c.floats(needs.excess ? s.panels * 64 : 0)
     packing = c.floats(64 * max(s.keyWidth, s.valueWidth) + 128 + 6144)
     bias = c.floats(needs.bias ? 64 * 64 + 4096 : 0)
+    shift = c.floats(needs.bias ? 64 : 0)
     square = c.floats(64 * 64)
     tile = c.floats(16 * 64)
     row = c.floats(max(s.paddedK, s.paddedQ))

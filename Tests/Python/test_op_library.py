@@ -57,6 +57,34 @@ def test_layouts_and_sizes():
             assert relative(y, expected) < 1e-5, (layout, heads, d)
 
 
+def test_masked_keys():
+    """What becomes of masked keys, sparse and exact, by the executable definition."""
+    segments = [isa_oracle.Segment("target", 150), isa_oracle.Segment("context", 90)]
+    table = np.array([[s.length, 0, 0, 0] for s in segments], np.int64)
+    q, k, v = normal(2, 2, 240, 32), normal(2, 2, 240, 32), normal(2, 2, 240, 32)
+    mask = np.stack([np.zeros(240, bool), rng.random(240) < 0.6])
+    feeds = {"query": q, "key": k, "value": v, "key_mask": mask, "query_segments": table, "key_segments": table}
+    names = ["target", "context"]
+    for row, meant in ((EXACT, isa_oracle.Policy(exact=True)), (policy(), isa_oracle.Policy()),
+                       (policy(rank=1, select=(2, 0.02)), isa_oracle.Policy(rank="gap", select=("threshold", 0.02)))):
+        for given, masked in (({}, {}), ({"empty_rows": "nan"}, {"empty": np.nan}), *(
+                ({name: x}, {name: x}) for name, x in (("masked_score", -1e4), ("masked_score", 1.5),
+                                                       ("masked_bias", -1e9), ("masked_bias", -100.0)))):
+            y = library.run(feeds, num_heads=2, policies=policies([row] * 2), **kinds(names, names), **given)
+            expected, _ = isa_oracle.attention(q, k, v, [meant] * 2, q_segments=segments, k_segments=segments,
+                                               key_mask=mask, **masked)
+            assert (np.isnan(y) == np.isnan(expected)).all(), (given, row)
+            assert relative(np.nan_to_num(y), np.nan_to_num(expected)) < 1e-5, (given, row)
+
+
+def test_masked_keys_are_told_once():
+    feeds = {"query": normal(1, 1, 3, 8), "key": normal(1, 1, 5, 8), "value": normal(1, 1, 5, 8)}
+    for given, word in (({"masked_score": -1.0, "masked_bias": -1.0}, "masked_score"),
+                        ({"masked_score": float("nan")}, "masked_score"), ({"empty_rows": "mean"}, "empty_rows"),
+                        ({"bias_scale": 0.0}, "bias_scale"), ({"replacing_bias": float("inf")}, "replacing_bias")):
+        fails(lambda: library.run(feeds, num_heads=1, policies=exact(1), **given), word)
+
+
 def test_layouts_of_their_own():
     q, k, v = normal(1, 2, 70, 16), normal(1, 2, 90, 16), normal(1, 2, 90, 8)
     feeds = {"query": fold(q, "BSHD"), "key": k, "value": fold(v, "BSE")}

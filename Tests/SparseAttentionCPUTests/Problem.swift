@@ -51,8 +51,13 @@ final class Problem: @unchecked Sendable {
   var layout = Layout.bshd
   /// [batch or 1][keys].
   var mask: [[Bool]]?
+  var maskedKeys = MaskedKeys.absent
+  var emptyRows = EmptyRows.zero
   /// [batch][heads][queries][keys]; one that is 1 long repeats.
   var bias: [[[[Float]]]]?
+  var biasFirst = false
+  var biasScale: Float = 1
+  var replacingBias = -Float.infinity
   var amplitude: Float = 1
   /// [batch][heads][tokens][size], rounded to the element type.
   private(set) var q: [[[[Float]]]] = [], k: [[[[Float]]]] = [], v: [[[[Float]]]] = []
@@ -157,6 +162,12 @@ final class Problem: @unchecked Sendable {
     (p.batch, p.heads, p.kvHeads, p.queries, p.keys) = (batch, heads, kvHeads, queries, keys)
     (p.headSize, p.valueSize, p.element, p.compute) = (headSize, valueSize, element, compute)
     (p.blockQ, p.blockK, p.tile, p.edges, p.scale) = (blockQ, blockK, tile, edges, scaled)
+    switch maskedKeys {
+    case .absent: break
+    case .scored(let score): p.maskedScore = score
+    case .biased(let bias): p.maskedBias = bias
+    }
+    (p.emptyRow, p.biasFirst, p.biasScale, p.replacingBias) = (emptyRows.value, biasFirst, biasScale, replacingBias)
     let flags = (mask ?? []).flatMap { $0.map { UInt8($0 ? 1 : 0) } }
     var statistics = Array(repeating: Float(-1), count: batch * heads * 4)
     try flags.withUnsafeBufferPointer { flags in
@@ -217,7 +228,7 @@ final class Problem: @unchecked Sendable {
     return Oracle(
       queries: double(q[b][h]), keys: double(k[b][g]), values: double(v[b][g]), policy: policies[h],
       querySegments: querySegments, keySegments: keySegments, scale: Double(scaled), blockQ: blockQ, blockK: blockK,
-      tile: tile, edges: edges, mask: mask.map { $0[b % $0.count] })
+      tile: tile, edges: edges, mask: mask.map { $0[b % $0.count] }, maskedKeys: maskedKeys, emptyRows: emptyRows)
   }
 
   /// Relative L2 error of an output against float64; the largest number where the expected one is all zero.

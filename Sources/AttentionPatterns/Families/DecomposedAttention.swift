@@ -56,7 +56,8 @@ struct DecomposedAttention {
     attention.elementType = view.elementType(resolved.query.value) ?? view.elementType(output)
     var masks = MaskReader(view: view, attention: attention)
     masks.isInOrder = axes.scoresAreInOrder
-    var unscaled = 1.0
+    attention.maskScale = maskScale()
+    var unscaled = 1 / attention.maskScale
     // From the softmax inwards: a factor outside a mask counts for the mask too.
     for step in match.steps["scores"] ?? [] {
       switch step.tag {
@@ -73,14 +74,15 @@ struct DecomposedAttention {
             boolean: mask, hides: step.tag != "mask by Where", fill: fill * unscaled, over: scoresAxes(step, firstAxes))
         }
       case "mask by Sub":
-        // What is the same for all keys of a query changes none of its weights.
-        if let mask = step.values["mask"], !axes.scoresAreInOrder || view.shape(mask)?.last != 1 {
+        // A row's maximum changes none of its weights.
+        if let mask = step.values["mask"], view.producer(mask)?.opType != "ReduceMax" {
           masks.add(mask, factor: -unscaled, over: scoresAxes(step, firstAxes))
         }
       default: continue
       }
     }
     attention.masks = masks.masks
+    let (guardNodes, guardsAreRead) = readGuards(&attention)
     attention.isCausal = masks.isCausal
     recognition.attention = attention
     let sources = [resolved.query, resolved.key, resolved.value]
@@ -96,15 +98,62 @@ struct DecomposedAttention {
     for step in steps {
       if let reason = refusal(of: step) { return rejected(reason, at: step.node) }
     }
+    guard guardsAreRead else {
+      let step = match.steps["probabilities"]?.first { $0.nodes["guard"] != nil }
+      return rejected(.formNotUnderstood("weights that are replaced after the softmax"), at: step?.node)
+    }
     guard reshapesAgree(first, softmax, attention) else {
       return rejected(.formNotUnderstood("reshaped scores"), at: steps.first { $0.tag == "Reshape" }?.node)
     }
     if let refusal = masks.refusal { return rejected(.maskNotSupported(refusal), at: maskStep?.node) }
     // The scores, and all between them and the second product, must not be read by others.
-    if let (node, user) = otherUser(of: match.used, except: output) {
+    if let (node, user) = otherUser(of: match.used + guardNodes, except: output) {
       return rejected(.probabilitiesUsedElsewhere(user), at: node)
     }
     return recognition
+  }
+
+  /// Reads what replaces weights: what rows without any key give, and which masked weights are zero.
+  ///
+  /// - Returns: the nodes that ask, and false where one is not understood.
+  private func readGuards(_ attention: inout Attention) -> (asking: [Node], areRead: Bool) {
+    let steps = match.steps["probabilities"] ?? []
+    var weights = WeightGuard(
+      view, weights: Set((steps.compactMap(\.node) + [match.nodes["softmax"]].compactMap { $0 }).flatMap(\.outputs)))
+    for step in steps {
+      guard let guarding = step.nodes["guard"], let condition = guarding.inputs.first else { continue }
+      switch weights.meaning(
+        of: condition, number: step.numbers["fill"] ?? 0, chosenIfTrue: step.tag != "weights kept")
+      {
+      case .nothing: continue
+      case .zeroEmptyRows: attention.hasZeroEmptyRows = true
+      case .zeroWhere(let root, let isTrue):
+        // The weights of the same keys that the only mask hides: nothing is left of those.
+        guard attention.masks.count == 1, case .hiding(let hidden, let effect) = attention.masks[0],
+          effect.number <= MaskPlan.hidden
+        else { return (weights.nodes, false) }
+        let own = WeightGuard.root(of: hidden.value, view)
+        guard own.value == root, (hidden.hides != own.isInverted) == isTrue else { return (weights.nodes, false) }
+        attention.masks = [.hiding(hidden, .replaced(-.infinity))]
+        attention.hasZeroEmptyRows = true
+      case .notUnderstood: return (weights.nodes, false)
+      }
+    }
+    return (weights.nodes, true)
+  }
+
+  /// The factor that scores get after all of their masks: the operator repeats how the sums were rounded before.
+  private func maskScale() -> Double {
+    var (factor, factors) = (1.0, Set<Double>())
+    for step in match.steps["scores"] ?? [] {
+      switch step.tag {
+      case "scale by Mul": factor *= step.numbers["factor"] ?? 1
+      case "scale by Div": factor /= step.numbers["factor"] ?? 1
+      default: if step.values["mask"] != nil { factors.insert(factor) }
+      }
+    }
+    guard factors.count == 1, let common = factors.first, common > 0, common < 1 else { return 1 }
+    return common
   }
 
   /// The second product's axes in the order in which the scores lie.

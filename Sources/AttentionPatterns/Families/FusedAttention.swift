@@ -49,10 +49,11 @@ struct FusedAttention {
       if view.elementType(input(3)) == .bool {
         masks.add(boolean: input(3), hides: false, fill: -.infinity)
       } else {
-        masks.add(input(3), factor: 1)
+        masks.add(input(3), factor: 1, lowestHides: true)
       }
     }
     attention.masks = masks.masks
+    attention.hasZeroEmptyRows = true
     attention.isCausal = masks.isCausal || node.int("is_causal") ?? 0 != 0
     found.attention = attention
     if attention.isCausal { return rejected(found, .causal) }
@@ -183,13 +184,46 @@ struct FusedAttention {
     if attention.isCausal { found.reason = .causal }
     if let refusal = masks.refusal { found.reason = found.reason ?? .maskNotSupported(refusal) }
     if !keyMask.isEmpty {
-      if let shape = view.shape(keyMask), shape.count == 2, shape[1] == attention.keyLength {
-        attention.masks.append(.keys(keyMask, rank: 2, hides: false))
-      } else {
-        found.reason = found.reason ?? .maskNotSupported("it gives lengths in the place of a mask")
+      switch keyCondition(keyMask, attention) {
+      case .success(let condition):
+        // It is added to the scores after the bias is.
+        attention.masks.insert(.hiding(condition, .added(node.float("mask_filter_value") ?? -10000)), at: 0)
+      case .failure(let refusal): found.reason = found.reason ?? .maskNotSupported(refusal.clause)
       }
     }
     found.attention = attention
+  }
+
+  private struct MaskRefusal: Error {
+    let clause: String
+  }
+
+  /// The integers that the operators of com.microsoft take: keys [B, Sk], queries and keys [B, Sq, Sk], the keys' number
+  /// [B], or their ends and starts [2·B].
+  private func keyCondition(_ mask: String, _ attention: Attention) -> Result<Attention.Condition, MaskRefusal> {
+    func condition(_ form: Attention.Condition.Form) -> Result<Attention.Condition, MaskRefusal> {
+      .success(.init(value: mask, hides: false, form: form))
+    }
+    guard let shape = view.shape(mask) else { return .failure(.init(clause: "its shape is not known")) }
+    switch shape.count {
+    case 2 where shape[1] == attention.keyLength && shape[1] != nil: return condition(.positiveKeys)
+    case 3 where shape[1] == attention.queryLength && shape[2] == attention.keyLength && shape[2] != nil:
+      return condition(.positiveRows)
+    case 1:
+      guard let batch = attention.batch, let length = shape[0], length == batch || length == batch * Dimension(2),
+        let keys = keyAxis(attention), (view.opsets[""] ?? 0) >= 11
+      else { return .failure(.init(clause: "it gives lengths, or places of packed tokens, in a form that is not read")) }
+      return condition(.lengths(source: keys.value, axis: keys.axis, starts: length != batch))
+    default: return .failure(.init(clause: "its axes are not the operator's"))
+    }
+  }
+
+  /// A value of the graph with the keys as an axis.
+  private func keyAxis(_ attention: Attention) -> (value: String, axis: Int)? {
+    let value = attention.keySource ?? attention.sequenceSource ?? input(1)
+    guard let shape = view.shape(value), let length = attention.keyLength else { return nil }
+    let axis = [1, 2].first { shape.indices.contains($0) && shape[$0] == length }
+    return axis.map { (value, $0) }
   }
 
   private func attention(

@@ -1,8 +1,8 @@
 import GraphRewriting
 import ONNXGraph
 
-/// Reads what is added to the scores or hides them: drops what does nothing, tells causal masks, finds those that are
-/// the same for every query.
+/// Reads what is added to the scores or hides them: drops what does nothing, tells causal masks, finds conditions and
+/// those that are the same for every query.
 struct MaskReader {
   let view: GraphView
   let attention: Attention
@@ -17,31 +17,29 @@ struct MaskReader {
     self.attention = attention
   }
 
-  /// What is this low hides for good: no score comes near it.
-  static let lowest = -1e9
-
-  mutating func add(_ mask: String, factor: Double, over axes: ScoresAxes = .plain) {
+  /// - Parameter lowestHides: the lowest number stands for −∞.
+  mutating func add(_ mask: String, factor: Double, over axes: ScoresAxes = .plain, lowestHides: Bool = false) {
     if isZero(mask) { return }
     noteCausality(of: mask)
-    // What a decomposition makes of a boolean mask.
-    if factor > 0, let node = view.producer(mask), Pattern.Operator(of: node) == .init("Where"), node.inputs.count == 3,
-      let a = view.number(node.inputs[1]), let b = view.number(node.inputs[2]), min(a, b) < Self.lowest, max(a, b) == 0,
-      keys(node.inputs[0], hides: a != 0, over: axes)
-    {
-      return
+    if let found = TwoValuedMask(mask, view) {
+      var number = Float(found.number) * Float(factor)
+      if lowestHides, number <= -Float.greatestFiniteMagnitude { number = -.infinity }
+      if number < 0, let condition = condition(found.condition, hides: found.holdsNumber, over: axes) {
+        masks.append(.hiding(condition, .added(number)))
+        return
+      }
     }
-    if fits(mask, axes) { masks.append(.additive(mask, factor: factor, over: axes)) }
+    if fits(mask, axes) { masks.append(.additive(mask, factor: factor, over: axes, lowestHides: lowestHides)) }
   }
 
   mutating func add(boolean mask: String, hides: Bool, fill: Double, over axes: ScoresAxes = .plain) {
     noteCausality(of: mask)
-    if fill < Self.lowest, keys(mask, hides: hides, over: axes) { return }
-    guard fits(mask, axes) else { return }
-    guard fill <= -1e4 else {
-      refusal = "it puts \(fill) in the place of scores"
-      return
-    }
-    masks.append(.boolean(mask, hides: hides, fill: fill, over: axes))
+    guard let condition = condition(mask, hides: hides, over: axes) else { return _ = fits(mask, axes) }
+    masks.append(.hiding(condition, .replaced(Float(fill))))
+  }
+
+  mutating func add(_ condition: Attention.Condition, added number: Float) {
+    masks.append(.hiding(condition, .added(number)))
   }
 
   /// A mask that is the same for every query cannot be causal, though lengths of keys are compared alike.
@@ -50,27 +48,34 @@ struct MaskReader {
     if CausalMask(view: view).isCausal(mask) { isCausal = true }
   }
 
-  /// True where it was taken as a mask of keys: the same for every head and query.
-  private mutating func keys(_ mask: String, hides: Bool, over axes: ScoresAxes) -> Bool {
-    guard axes.batch.isEmpty else { return false }
+  /// - Returns: nil where the scores cannot take it.
+  private func condition(_ mask: String, hides: Bool, over axes: ScoresAxes) -> Attention.Condition? {
+    if let keys = keys(mask, over: axes) { return .init(value: keys.value, hides: hides, form: .keys(rank: keys.rank)) }
+    guard placement(mask, axes) == nil else { return nil }
+    return .init(value: mask, hides: hides, form: .scores(axes))
+  }
+
+  /// A mask that is the same for every head and query, as it is before it is expanded.
+  private func keys(_ mask: String, over axes: ScoresAxes) -> (value: String, rank: Int)? {
+    guard axes.batch.isEmpty, isInOrder else { return nil }
     var value = mask
     for _ in 0..<4 {
-      if let shape = view.shape(value), isInOrder {
-        if shape.count == 4, shape[1]?.value == 1, shape[2]?.value == 1, fitsBatch(shape[0]), isKeys(shape[3]) {
-          masks.append(.keys(value, rank: 4, hides: hides))
-          return true
-        }
-        if shape.count == 2, axes.rank == 4, shape[0]?.value == 1, isKeys(shape[1]) {
-          masks.append(.keys(value, rank: 2, hides: hides))
-          return true
+      if let shape = view.shape(value), view.elementType(value) == .bool, let last = shape.last, isKeys(last) {
+        let isOne = shape.dropLast().map { $0?.value == 1 }
+        switch shape.count {
+        case 1: return (value, 1)
+        case 2 where isOne[0]: return (value, 2)
+        case 3 where isOne[0] && isOne[1]: return (value, 3)
+        case 4 where isOne[1] && isOne[2] && fitsBatch(shape[0]): return (value, 4)
+        default: break
         }
       }
       guard let node = view.producer(value), ["Expand", "Identity"].contains(node.opType), node.domain.isEmpty,
         let source = node.inputs.first
-      else { return false }
+      else { return nil }
       value = source
     }
-    return false
+    return nil
   }
 
   private func fitsBatch(_ length: Dimension?) -> Bool {
@@ -78,18 +83,20 @@ struct MaskReader {
   }
   private func isKeys(_ length: Dimension?) -> Bool { length != nil && length == attention.keyLength }
 
-  /// True where [B, Hq, Sq, Sk] takes the mask, with batch and heads apart or as one axis; else the refusal is noted.
   private mutating func fits(_ mask: String, _ axes: ScoresAxes) -> Bool {
-    guard let shape = view.shape(mask) else {
-      refusal = "its shape is not known"
-      return false
-    }
-    if shape.isEmpty { return true }
-    if isInOrder, shape.count <= axes.rank {
-      if axes.batch.isEmpty || shape.count <= 3 || MaskPlacement(shape, batch: axes.batch) != nil { return true }
-    }
-    refusal = "its axes are not the operator's"
+    guard let why = placement(mask, axes) else { return true }
+    refusal = why
     return false
+  }
+
+  /// Why [B, Hq, Sq, Sk] does not take the mask, with batch and heads apart or as one axis; nil where it does.
+  private func placement(_ mask: String, _ axes: ScoresAxes) -> String? {
+    guard let shape = view.shape(mask) else { return "its shape is not known" }
+    if shape.isEmpty { return nil }
+    if isInOrder, shape.count <= axes.rank {
+      if axes.batch.isEmpty || shape.count <= 3 || MaskPlacement(shape, batch: axes.batch) != nil { return nil }
+    }
+    return "its axes are not the operator's"
   }
 
   /// A mask that is zero throughout, as old attention processors add.

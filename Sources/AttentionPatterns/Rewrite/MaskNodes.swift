@@ -1,9 +1,10 @@
 import ONNXGraph
 
-/// Brings a site's masks into the operator's two forms: keys that are hidden from everyone, and a bias on the scores.
+/// The nodes that make a mask plan's two tensors: which keys take part, and the bias on the scores.
 struct MaskNodes {
   private let view: GraphView
   private let attention: Attention
+  private let plan: MaskPlan
   private let prefix: String
   private let fresh: (String) -> String
   private(set) var nodes: [NewNode] = []
@@ -11,93 +12,102 @@ struct MaskNodes {
   private(set) var keyMask = ""
   private(set) var bias = ""
 
-  /// Scores of this or less leave nothing of a key.
-  private static let hidden = -9984.0
   private static let bool = ElementType.bool
 
-  init(_ view: GraphView, _ attention: Attention, prefix: String, fresh: @escaping (String) -> String) {
+  init(
+    _ view: GraphView, _ attention: Attention, _ plan: MaskPlan, prefix: String, fresh: @escaping (String) -> String
+  ) {
     self.view = view
     self.attention = attention
+    self.plan = plan
     self.prefix = prefix
     self.fresh = fresh
-    for mask in attention.masks { add(mask) }
+    for condition in plan.keys {
+      let keys = condition.hides ? emit("Not", [self.keys(condition)]) : self.keys(condition)
+      keyMask = keyMask.isEmpty ? keys : emit("And", [keyMask, keys])
+    }
+    for part in plan.bias {
+      let value = self.value(of: part)
+      bias = bias.isEmpty ? value : emit("Add", [bias, value])
+    }
+    for condition in plan.replacements.reversed() {
+      bias = hidden(condition, plan.replacingBias ?? 0, elsewhere: bias.isEmpty ? scalar(0) : bias)
+    }
   }
 
-  private mutating func add(_ mask: Attention.Mask) {
-    switch mask {
-    case .keys(let value, let rank, let hides): add(keys: value, rank: rank, hides: hides)
-    case .boolean(let value, let hides, let fill, let axes):
-      if fill <= Self.hidden, let keys = keys(value, axes) {
-        add(keyMask: keys, hides: hides)
-      } else {
-        let zero = scalar(0)
-        let filled = scalar(fill)
-        add(
-          bias: scores(
-            emit("Where", hides ? [value, filled, zero] : [value, zero, filled]), view.shape(value), axes))
+  private mutating func value(of part: MaskPlan.Bias) -> String {
+    switch part {
+    case .hidden(let condition, let number): return hidden(condition, number, elsewhere: scalar(0))
+    case .value(let value, let factor, let axes, let lowestHides):
+      var typed = value
+      if lowestHides, let type = view.elementType(value) {
+        let isLowest = emit("LessOrEqual", [value, scalar(Self.lowest(of: type), type)])
+        typed = emit("Where", [isLowest, scalar(-.infinity, type), value])
       }
-    case .additive(let value, let factor, let axes):
-      if factor > 0, let (condition, hides) = condition(value), let keys = keys(condition, axes) {
-        add(keyMask: keys, hides: hides)
-      } else {
-        let typed = cast(value)
-        add(bias: scores(factor == 1 ? typed : emit("Mul", [typed, scalar(factor)]), view.shape(value), axes))
+      if factor != 1 { typed = emit("Mul", [typed, scalar(Float(factor), view.elementType(value))]) }
+      return scores(cast(typed, from: view.elementType(value)), view.shape(value), axes)
+    }
+  }
+
+  private mutating func hidden(_ condition: Attention.Condition, _ number: Float, elsewhere: String) -> String {
+    let (place, filled) = (self.place(condition), scalar(number))
+    return emit("Where", condition.hides ? [place, filled, elsewhere] : [place, elsewhere, filled])
+  }
+
+  // MARK: Conditions
+
+  /// A condition as [B or 1, Sk].
+  private mutating func keys(_ condition: Attention.Condition) -> String {
+    let value = condition.value
+    switch condition.form {
+    case .keys(let rank):
+      switch rank {
+      case 1: return moved("Unsqueeze", value, [0])
+      case 3: return moved("Squeeze", value, [0])
+      case 4: return moved("Squeeze", value, [1, 2])
+      default: return value
       }
+    case .positiveKeys: return positive(value)
+    case .lengths(let source, let axis, let starts): return within(value, source, axis, starts)
+    case .scores, .positiveRows: return value
     }
   }
 
-  /// Keys of any integer type, not zero where they take part.
-  private mutating func add(keys value: String, rank: Int, hides: Bool) {
-    var keys = value
-    if view.elementType(value) != Self.bool {
-      keys = emit("Cast", [keys], attributes: ["to": .int(Int64(Self.bool.rawValue))])
-    }
-    add(keyMask: rank == 4 ? moved("Squeeze", keys, [1, 2]) : keys, hides: hides)
-  }
-
-  private mutating func add(keyMask value: String, hides: Bool) {
-    let keys = hides ? emit("Not", [value]) : value
-    keyMask = keyMask.isEmpty ? keys : emit("And", [keyMask, keys])
-  }
-
-  private mutating func add(bias value: String) { bias = bias.isEmpty ? value : emit("Add", [bias, value]) }
-
-  /// The condition of a mask that is `Where(condition, 0, −∞)`, or the other way about.
-  private func condition(_ value: String) -> (String, hides: Bool)? {
-    var name = value
-    for _ in 0..<4 {
-      guard let node = view.producer(name), node.domain.isEmpty else { return nil }
-      switch node.opType {
-      case "Identity", "Cast": name = node.inputs.first ?? ""
-      case "Where":
-        guard node.inputs.count == 3, let yes = view.number(node.inputs[1]), let no = view.number(node.inputs[2])
-        else { return nil }
-        // The smallest numbers of the floating-point types stand for −∞.
-        if yes == 0, no <= -65504 { return (node.inputs[0], false) }
-        if no == 0, yes <= -65504 { return (node.inputs[0], true) }
-        return nil
-      default: return nil
-      }
-    }
-    return nil
-  }
-
-  /// A boolean mask as [B or 1, Sk], where it is the same for all heads and queries.
-  private mutating func keys(_ value: String, _ axes: ScoresAxes) -> String? {
-    guard let shape = view.shape(value), view.elementType(value) == Self.bool, shape.last != 1, axes.batch.isEmpty
-    else { return nil }
-    let rank = axes.rank
-    switch shape.count {
-    case 1: return moved("Unsqueeze", value, [0])
-    case 2 where shape[0] == 1: return value
-    case 3 where rank == 4 && shape[0] == 1 && shape[1] == 1: return moved("Squeeze", value, [0])
-    case 4 where shape[1] == 1 && shape[2] == 1: return moved("Squeeze", value, [1, 2])
-    default: return nil
+  /// A condition as it broadcasts to [B, H, Sq, Sk].
+  private mutating func place(_ condition: Attention.Condition) -> String {
+    switch condition.form {
+    case .keys: return condition.value
+    case .scores(let axes): return scores(condition.value, view.shape(condition.value), axes)
+    case .positiveRows: return moved("Unsqueeze", positive(condition.value), [1])
+    case .positiveKeys, .lengths: return moved("Unsqueeze", keys(condition), [1, 2])
     }
   }
 
-  /// A bias as the operator broadcasts it, to [B, H, Sq, Sk]: in three dimensions batch and heads are one axis, in five
-  /// and more the batch is several.
+  private mutating func positive(_ value: String) -> String {
+    let type = view.elementType(value) ?? .int32
+    let zero = constant(Tensor(name: "", dims: [], int64s: [0]))
+    return emit("Greater", [value, emit("Cast", [zero], attributes: ["to": .int(Int64(type.rawValue))])])
+  }
+
+  /// Positions before the ends, and from the starts on, that stand behind the ends.
+  private mutating func within(_ value: String, _ source: String, _ axis: Int, _ starts: Bool) -> String {
+    let number = { (self: inout MaskNodes, x: Int64) in self.constant(Tensor(name: "", dims: [], int64s: [x])) }
+    let length = emit("Gather", [emit("Shape", [source]), number(&self, Int64(axis))])
+    let positions = emit("Range", [number(&self, 0), length, number(&self, 1)])
+    let lengths = emit("Cast", [value], attributes: ["to": .int(Int64(ElementType.int64.rawValue))])
+    guard starts else { return emit("Less", [positions, moved("Unsqueeze", lengths, [1])]) }
+    let pairs = emit("Reshape", [lengths, list([2, -1])])
+    let part = { (self: inout MaskNodes, i: Int64) in
+      self.moved("Unsqueeze", self.emit("Gather", [pairs, number(&self, i)]), [1])
+    }
+    let before = emit("Less", [positions, part(&self, 0)])
+    return emit("And", [before, emit("Not", [emit("Less", [positions, part(&self, 1)])])])
+  }
+
+  // MARK: Axes and types
+
+  /// A bias or condition as the operator broadcasts it, to [B, H, Sq, Sk]: in three dimensions batch and heads are one
+  /// axis, in five and more the batch is several.
   private mutating func scores(_ value: String, _ shape: [Dimension?]?, _ axes: ScoresAxes) -> String {
     guard let shape else { return value }
     if !axes.batch.isEmpty, shape.count > 3, let placement = MaskPlacement(shape, batch: axes.batch) {
@@ -115,17 +125,31 @@ struct MaskNodes {
     return placement.repeats > 1 ? emit("Tile", [value, list([placement.repeats, 1, 1, 1])]) : value
   }
 
-  private mutating func cast(_ value: String) -> String {
-    guard let wanted = attention.elementType, let type = view.elementType(value), type != wanted
-    else { return value }
+  /// A value as the query's type; what float16 does not hold becomes its lowest number, but for −∞.
+  private mutating func cast(_ value: String, from type: ElementType?) -> String {
+    guard let wanted = attention.elementType, let type, type != wanted else { return value }
+    var value = value
+    if wanted == .float16, type == .float32 || type == .float64, (view.opsets[""] ?? 0) >= 10 {
+      let bounded = emit("Max", [value, scalar(MaskPlan.lowestHalf, type)])
+      value = emit("Where", [emit("IsInf", [value]), value, bounded])
+    }
     return emit("Cast", [value], attributes: ["to": .int(Int64(wanted.rawValue))])
   }
 
-  /// A constant of the query's type.
-  private mutating func scalar(_ value: Double) -> String {
-    let constant = constant(Tensor(name: "", dims: [], floats: [Float(value)]))
-    guard let type = attention.elementType, type != .float32 else { return constant }
-    return emit("Cast", [constant], attributes: ["to": .int(Int64(type.rawValue))])
+  private static func lowest(of type: ElementType) -> Float {
+    switch type {
+    case .float16: MaskPlan.lowestHalf
+    case .bfloat16: -Float(bitPattern: 0x7f7f_0000)
+    default: -Float.greatestFiniteMagnitude
+    }
+  }
+
+  /// A constant, of the query's type where none is given.
+  private mutating func scalar(_ value: Float, _ type: ElementType? = nil) -> String {
+    let type = type ?? attention.elementType ?? .float32
+    let bounded = value == -.infinity ? value : max(value, Self.lowest(of: type))
+    let constant = constant(Tensor(name: "", dims: [], floats: [bounded]))
+    return type == .float32 ? constant : emit("Cast", [constant], attributes: ["to": .int(Int64(type.rawValue))])
   }
 
   private mutating func list(_ values: [Int64]) -> String { constant(Tensor(name: "", int64s: values)) }
@@ -146,12 +170,5 @@ struct MaskNodes {
     let name = fresh("\(prefix).\(opType)")
     nodes.append(NewNode(opType, name: name, inputs: inputs, outputs: [name], attributes: attributes))
     return name
-  }
-}
-
-extension Attention {
-  /// True where its masks are a bias on the scores, which exact policies alone take.
-  public func needsBias(in view: GraphView) -> Bool {
-    !MaskNodes(view, self, prefix: "", fresh: { $0 }).bias.isEmpty
   }
 }

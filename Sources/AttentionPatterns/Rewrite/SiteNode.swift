@@ -165,8 +165,8 @@ struct SiteNode {
   }
 
   /// The operator's key mask and bias; "" where there is none.
-  mutating func masks(_ attention: Attention) -> (mask: String, bias: String) {
-    let masks = MaskNodes(view, attention, prefix: prefix, fresh: fresh)
+  mutating func masks(_ attention: Attention, _ plan: MaskPlan) -> (mask: String, bias: String) {
+    let masks = MaskNodes(view, attention, plan, prefix: prefix, fresh: fresh)
     before += masks.nodes
     return (masks.keyMask, masks.bias)
   }
@@ -179,7 +179,9 @@ struct SiteNode {
     return metadata
   }
 
-  static func attributes(_ site: Site, _ attention: Attention, _ policy: SitePolicy) -> [String: AttributeValue] {
+  static func attributes(
+    _ site: Site, _ attention: Attention, _ masks: MaskPlan, _ policy: SitePolicy
+  ) -> [String: AttributeValue] {
     var attributes: [String: AttributeValue] = [
       "num_heads": .int(Int64(attention.heads)), "kv_num_heads": .int(Int64(attention.keyHeads)),
       "scale": .float(Float(attention.scale)), "layout": .string(attention.query.layout.rawValue),
@@ -191,6 +193,17 @@ struct SiteNode {
       attributes["tile"] = .ints([Int64(tile.frames), Int64(tile.rows), Int64(tile.columns)])
       if policy.edges != .shared { attributes["edges"] = .string(policy.edges.rawValue) }
     }
+    switch masks.maskedKeys {
+    case .absent: break
+    case .scored(let score): attributes["masked_score"] = .float(score * Float(attention.maskScale))
+    case .biased(let bias): attributes["masked_bias"] = .float(bias)
+    }
+    if masks.hasBias || masks.maskedKeys.isBiased, attention.maskScale != 1 {
+      attributes["bias_scale"] = .float(Float(attention.maskScale))
+    }
+    if masks.biasFirst { attributes["bias_first"] = .int(1) }
+    if let least = masks.replacingBias { attributes["replacing_bias"] = .float(least) }
+    if masks.emptyRows != .zero { attributes["empty_rows"] = .string(masks.emptyRows.rawValue) }
     let keys = site.segments.map(\.kind.rawValue)
     let queries = site.querySegments.map(\.kind.rawValue)
     if !keys.isEmpty {

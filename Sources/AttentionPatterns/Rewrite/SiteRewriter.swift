@@ -72,7 +72,8 @@ public struct SiteRewriter {
     let isMain = site.location == .main
     node.add(attention.prelude)
     var inputs = [node.source(attention.query), node.source(attention.key), node.source(attention.value)]
-    let (mask, bias) = node.masks(attention)
+    let masks = MaskPlan(attention, in: view)
+    let (mask, bias) = node.masks(attention, masks)
     inputs += [mask, bias]
     let segments = isMain || site.location.function == nil ? segments(of: site) : ("", "")
     inputs += [segments.0, segments.1]
@@ -104,8 +105,8 @@ public struct SiteRewriter {
         }
       delta[.main].addedOutputs.append(ValueInfo(name: name, elementType: ElementType.float32.rawValue, shape: shape))
     }
-    var attributes = SiteNode.attributes(site, attention, policy)
-    if withBody { attributes.merge(StandardBody.attributes(attention)) { own, _ in own } }
+    var attributes = SiteNode.attributes(site, attention, masks, policy)
+    if withBody { attributes.merge(StandardBody.attributes(attention, masks)) { own, _ in own } }
     if segments.0.isEmpty, segments.1.isEmpty {
       for key in ["query_segment_kinds", "key_segment_kinds", "segment_kinds"] { attributes[key] = nil }
     }

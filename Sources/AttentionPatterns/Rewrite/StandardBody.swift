@@ -24,12 +24,27 @@ public struct StandardBody {
   public static let leastVersions: (ir: Int64, opset: Int64) = (8, 15)
 
   /// What a site's node says to the body.
-  static func attributes(_ attention: Attention) -> [String: AttributeValue] {
+  static func attributes(_ attention: Attention, _ masks: MaskPlan) -> [String: AttributeValue] {
     func shape(_ layout: TensorLayout, _ heads: Int) -> AttributeValue {
       .ints(layout == .bse ? [0, 0, Int64(heads), -1] : [0, 0, 0, 0])
     }
     func order(_ layout: TensorLayout) -> AttributeValue { .ints(layout == .bhsd ? [0, 1, 2, 3] : [0, 2, 1, 3]) }
+    // A masked key's score becomes score · factor + number.
+    var (factor, number): (Float, Float) =
+      switch masks.maskedKeys {
+      case .absent: (0, -.infinity)
+      case .scored(let score): (0, score * Float(attention.maskScale))
+      case .biased(let bias): (1, bias * Float(attention.maskScale))
+      }
+    if attention.elementType == .float16, number < MaskPlan.lowestHalf, number > -.infinity {
+      // No digit of a score is left beside it.
+      (factor, number) = (0, MaskPlan.lowestHalf)
+    }
     return [
+      "body_masked_factor": .float(factor), "body_masked_number": .float(number),
+      "body_bias_scale": .float(Float(attention.maskScale)),
+      "body_replacing_bias": .float(masks.replacingBias ?? -.infinity),
+      "body_empty_row": .float(masks.emptyRows.value),
       "body_query_shape": shape(attention.query.layout, attention.heads),
       "body_query_order": order(attention.query.layout),
       "body_key_shape": shape(attention.key.layout, attention.keyHeads),
@@ -48,7 +63,8 @@ public struct StandardBody {
   /// Those that the body reads: onnx's evaluator asks every call for all that a function declares.
   private static let attributes = [
     "scale", "body_query_shape", "body_query_order", "body_key_shape", "body_key_order", "body_value_shape",
-    "body_value_order", "body_group_shape", "body_output_order", "body_output_shape",
+    "body_value_order", "body_group_shape", "body_output_order", "body_output_shape", "body_masked_factor",
+    "body_masked_number", "body_bias_scale", "body_replacing_bias", "body_empty_row",
   ]
 
   private var nodes: [[UInt8]] = []
@@ -83,26 +99,33 @@ public struct StandardBody {
     node("Concat", ["leading", "columns"], "scores shape", [Self.number("axis", 0)])
     node("Reshape", ["grouped scores", "scores shape"], "plain scores")
     var scores = "plain scores"
+    for name in ["masked factor", "masked number", "bias scale", "replacing bias", "empty row"] {
+      let attribute = "body_" + name.split(separator: " ").joined(separator: "_")
+      constant("untyped \(name)", Self.reference("value_float", attribute, .float))
+      node("CastLike", ["untyped \(name)", "query"], name)
+    }
     if inputs.bias {
-      node("Add", [scores, "bias"], "biased scores")
+      node("Mul", ["bias", "bias scale"], "scaled bias")
+      node("Add", [scores, "scaled bias"], "sums")
+      node("LessOrEqual", ["bias", "replacing bias"], "replaces")
+      node("Where", ["replaces", "scaled bias", "sums"], "biased scores")
       scores = "biased scores"
     }
     if inputs.keyMask {
       constant("mask axes", Self.numbers("value_ints", [1, 2]))
       node("Unsqueeze", ["key_mask", "mask axes"], "mask")
-      constant("nothing", Self.float("value_float", -.infinity))
-      node("CastLike", ["nothing", "query"], "typed nothing")
-      node("Where", ["mask", scores, "typed nothing"], "masked scores")
+      // Not a product: zero times a bias of −∞ is no number.
+      node("Cast", ["masked factor"], "masked scores count", [Self.number("to", Int64(ElementType.bool.rawValue))])
+      node("Where", ["masked scores count", scores, "masked factor"], "what stays of masked scores")
+      node("Add", ["what stays of masked scores", "masked number"], "masked ones")
+      node("Where", ["mask", scores, "masked ones"], "masked scores")
       scores = "masked scores"
     }
     node("Softmax", [scores], "softmax", [Self.number("axis", -1)])
     var weights = "softmax"
-    if inputs.keyMask {
-      // A row without any key gives zeros.
-      constant("zero", Self.float("value_float", 0))
-      node("CastLike", ["zero", "query"], "typed zero")
+    if inputs.keyMask || inputs.bias {
       node("IsNaN", [weights], "empty")
-      node("Where", ["empty", "typed zero", weights], "weights")
+      node("Where", ["empty", "empty row", weights], "weights")
       weights = "weights"
     }
     node("Shape", ["grouped scores"], "grouped shape")

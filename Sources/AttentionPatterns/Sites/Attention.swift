@@ -8,7 +8,12 @@ public struct Attention: Sendable {
   public var output: Operand
   /// Of the scores, all factors folded in.
   public var scale: Double
+  /// From the softmax inwards.
   public var masks: [Mask]
+  /// A query without any key gives zeros, as where the graph puts zeros in the place of its weights; else NaN.
+  public var hasZeroEmptyRows = false
+  /// By what scores are multiplied after the masks; it is in `scale` already.
+  public var maskScale = 1.0
   public var isCausal: Bool
   public var heads: Int
   public var keyHeads: Int
@@ -38,14 +43,56 @@ public struct Attention: Sendable {
     public var transposition: [Int]?
   }
 
-  /// What is added to the scores, or hides keys.
+  /// One thing that is done to the scores before the softmax.
   public enum Mask: Equatable, Sendable {
-    /// Added, times a factor.
-    case additive(String, factor: Double, over: ScoresAxes)
-    /// True keeps a score, or hides it where `hides`; hidden scores become `fill`.
-    case boolean(String, hides: Bool, fill: Double, over: ScoresAxes)
-    /// [B or 1, Sk] or [B or 1, 1, 1, Sk], integer or boolean: not zero takes part, or is hidden where `hides`.
-    case keys(String, rank: Int, hides: Bool)
+    /// A value is added, times a factor. With `lowestHides`, its type's lowest number stands for −∞.
+    case additive(String, factor: Double, over: ScoresAxes, lowestHides: Bool = false)
+    /// Scores that a condition hides.
+    case hiding(Condition, Effect)
+  }
+
+  /// What becomes of hidden scores.
+  public enum Effect: Equatable, Sendable {
+    /// A number stands in their place.
+    case replaced(Float)
+    /// A number is added to them.
+    case added(Float)
+
+    var number: Float {
+      switch self {
+      case .replaced(let number), .added(let number): number
+      }
+    }
+  }
+
+  /// Which scores are hidden.
+  public struct Condition: Equatable, Sendable {
+    public var value: String
+    /// True hides; else true keeps.
+    public var hides: Bool
+    public var form: Form
+
+    public enum Form: Equatable, Sendable {
+      /// Booleans that broadcast to the scores.
+      case scores(ScoresAxes)
+      /// Booleans, the same for all heads and queries: [Sk], [1, Sk], [1, 1, Sk] or [B or 1, 1, 1, Sk] by rank.
+      case keys(rank: Int)
+      /// Integers, more than zero where a key takes part: [B or 1, Sk].
+      case positiveKeys
+      /// The same for each query: [B, Sq, Sk].
+      case positiveRows
+      /// How many keys of a batch entry take part, [B], and with `starts` from which on, after these: [2·B]. The keys are
+      /// an axis of `source`.
+      case lengths(source: String, axis: Int, starts: Bool)
+    }
+
+    /// True where it is the same for all heads and queries.
+    public var isPerKey: Bool {
+      switch form {
+      case .keys, .positiveKeys, .lengths: true
+      case .scores, .positiveRows: false
+      }
+    }
   }
 }
 

@@ -27,6 +27,7 @@ public enum SharedBodies {
     guard let x = a.attention, let y = b.attention else { return false }
     return x.scale == y.scale && x.heads == y.heads && x.keyHeads == y.keyHeads && x.headSize == y.headSize
       && x.query == y.query && x.key == y.key && x.value == y.value && x.output == y.output && x.masks == y.masks
+      && x.hasZeroEmptyRows == y.hasZeroEmptyRows && x.maskScale == y.maskScale
       && x.elementType == y.elementType
   }
 }

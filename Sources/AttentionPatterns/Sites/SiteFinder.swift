@@ -92,11 +92,12 @@ public struct SiteFinder: Sendable {
       if attention.isCausal {
         site.mask = "causal"
       } else if let mask = attention.masks.first {
-        switch mask {
-        case .additive: site.mask = "additive"
-        case .boolean: site.mask = "boolean"
-        case .keys: site.mask = "keys"
-        }
+        site.mask =
+          switch mask {
+          case .additive: "additive"
+          case .hiding(let condition, _): condition.isPerKey ? "keys" : "boolean"
+          }
+        if site.reason == nil { site.reason = MaskPlan(attention, in: view).refusal.map { .maskNotSupported($0) } }
       }
       if site.reason == nil { site.reason = unfit(attention) }
     }

@@ -62,7 +62,7 @@ typedef struct isa_panel {
 
 /// Bias of one panel: element (query r, key j) is at queries[r]·query_stride + keys[j]·key_stride.
 typedef struct isa_bias {
-  const void *base;         // null: none
+  const void *base;         // null: zero for all
   int64_t query_stride, key_stride;
   const int32_t *queries;   // tokens of the panel's rows
   int64_t count;            // of them
@@ -70,6 +70,13 @@ typedef struct isa_bias {
   const int32_t *keys;      // tokens of all packed keys, `block_k` a block
   int64_t block_k;
   float *scratch;           // [64][64]
+  const uint8_t *mask;      // of all keys; zero: `added` is added to the key's scores
+  float added;
+  int32_t bias_first;       // the bias is added before it
+  float unit;               // from scores of base 2 to those that the bias is added to
+  float factor;             // of the sums
+  float replaces;           // a bias of this or less stands in the place of the score
+  float *shift;             // [64], of each row, taken off again before scores go to base 2; null: no bias at all
 } isa_bias;
 
 /// Packed keys and values.
@@ -194,6 +201,7 @@ typedef struct isa_finish {
   int64_t count, size;
   int32_t element;
   float *scratch;                   // [width]
+  float empty;                      // what a row without any key gives: zero, or NaN
 } isa_finish;
 
 /// Seconds of this thread's CPU time.
