@@ -57,7 +57,7 @@ public final class EditingModel: Sendable {
       let model = try bytes.map { try Model.load(bytes: $0, path: path) } ?? Model.load(path: path)
       let library = try Library.load()
       var options = Session.Options(threads: loading.threads)
-      if model.opsets[RewriteNames.domain] != nil { options.opLibraries = [try OpLibrary.find(besideModel: path)] }
+      if PatchedModel.hasOperators(model) { options.opLibraries = [try OpLibrary.find(besideModel: path)] }
       options.spinning = loading.spinning
       options.profilePrefix = loading.profilePrefix
       if bytes != nil {

@@ -2,7 +2,7 @@ import ONNXGraph
 import SparseAttention
 
 /// The operator's node for a site, with the few nodes that its inputs and its output need around it.
-struct SiteNode {
+public struct SiteNode {
   let view: GraphView
   let prefix: String
   let fresh: (String) -> String
@@ -174,8 +174,8 @@ struct SiteNode {
   /// What the exporter said of the softmax, and what inspecting the patched model cannot see any more.
   static func metadata(_ site: Site, in view: GraphView) -> [String: String] {
     var metadata = view.producer(site.output)?.metadata ?? [:]
-    metadata["isa.kind"] = site.kind.rawValue
-    metadata["isa.axis"] = site.axis?.rawValue
+    metadata[RewriteNames.kind] = site.kind.rawValue
+    metadata[RewriteNames.axis] = site.axis?.rawValue
     return metadata
   }
 
@@ -197,9 +197,21 @@ struct SiteNode {
       attributes["query_segment_kinds"] = .strings(queries)
       attributes["segment_kinds"] = .string("\(queries.joined(separator: ","));\(keys.joined(separator: ","))")
     }
-    let rows = policy.points.flatMap { $0.flatMap(\.row) }
-    attributes["policies"] = .tensor(
-      Tensor(name: "policies", dims: [policy.points.count, attention.heads, Policy.rowLength], floats: rows))
+    attributes.merge(Self.attributes(policy.points)) { _, new in new }
     return attributes
+  }
+
+  /// The policies, as a tensor and as the list that converters leave alone.
+  ///
+  /// - Parameter points: [points][heads].
+  public static func attributes(_ points: [[Policy]]) -> [String: AttributeValue] {
+    let rows = PolicyTable.rows(points)
+    return [
+      PolicyTable.tensorAttribute: .tensor(
+        Tensor(
+          name: PolicyTable.tensorAttribute, dims: [points.count, points.first?.count ?? 0, Policy.rowLength],
+          floats: rows)),
+      PolicyTable.listAttribute: .floats(rows),
+    ]
   }
 }
