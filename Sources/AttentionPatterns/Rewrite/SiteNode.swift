@@ -38,11 +38,32 @@ public struct SiteNode {
 
   mutating func source(_ operand: Attention.Operand) -> String {
     var value = name(operand.value)
+    for factor in operand.factors {
+      var by = factor.value
+      if let type = view.elementType(operand.value), let own = view.elementType(by), type != own {
+        by = emit("Cast", [by], attributes: ["to": .int(Int64(type.rawValue))], into: &before)
+      }
+      value = emit(factor.divides ? "Div" : "Mul", [value, by], into: &before)
+    }
     if operand.batchAxes == 0 { value = moved("Unsqueeze", value, into: &before) }
     if let order = operand.transposition {
       value = emit("Transpose", [value], attributes: ["perm": .ints(order.map(Int64.init))], into: &before)
     }
     return operand.batchAxes > 1 ? merged(value, operand) : value
+  }
+
+  /// What the operator reads as query, key and value, each for the whole batch.
+  mutating func sources(_ attention: Attention) -> [String] {
+    let operands = [attention.query, attention.key, attention.value]
+    var values = operands.map { source($0) }
+    guard let whole = operands.firstIndex(where: { !$0.isRepeatedOverBatch }) else { return values }
+    for (position, operand) in operands.enumerated() where operand.isRepeatedOverBatch {
+      let batch = part(of: emit("Shape", [values[whole]], into: &before), from: 0, to: 1, into: &before)
+      let ones = list(Array(repeating: 1, count: operand.layout == .bse ? 2 : 3), into: &before)
+      let shape = emit("Concat", [batch, ones], attributes: ["axis": .int(0)], into: &before)
+      values[position] = emit("Expand", [values[position], shape], into: &before)
+    }
+    return values
   }
 
   /// A value with its leading axes made one.
