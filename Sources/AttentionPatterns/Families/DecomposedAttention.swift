@@ -132,10 +132,10 @@ struct DecomposedAttention {
     }
     if let refusal = masks.refusal { return rejected(.maskNotSupported(refusal), at: maskStep?.node) }
     // The scores, and all between them and the second product, must not be read by others, if not by other sites.
-    for (node, user) in otherUsers(of: match.used, except: output) {
+    for (node, value, user) in otherUsers(of: match.used, except: output) {
       guard let user, isBeforeSoftmax(node, softmax) else {
         return rejected(
-          .probabilitiesUsedElsewhere(user.map { "\($0.opType) \($0.label)" } ?? "the graph's output"), at: node)
+          .probabilitiesUsedElsewhere(user.map { "\($0.opType) \($0.label)" } ?? "the graph's output \(value)"), at: node)
       }
       recognition.sharing.append(.init(node: node, user: user))
     }
@@ -324,13 +324,13 @@ struct DecomposedAttention {
 
   private var maskStep: Match.Step? { match.steps["scores"]?.first { $0.values["mask"] != nil } }
 
-  /// Nodes between the two products whose values others read, and who that is; nil: the graph's output.
-  private func otherUsers(of nodes: [Node], except output: String) -> [(node: Node, user: Node?)] {
+  /// Nodes between the two products whose values others read, and who that is; nil: it leaves the graph.
+  private func otherUsers(of nodes: [Node], except output: String) -> [(node: Node, value: String, user: Node?)] {
     let own = Set(nodes.map(\.index))
-    var found: [(Node, Node?)] = []
+    var found: [(Node, String, Node?)] = []
     for node in nodes {
       for value in node.outputs where !value.isEmpty && value != output {
-        if view.index.isOutput(value) { found.append((node, nil)) }
+        if view.index.isOutput(value) { found.append((node, value, nil)) }
         for use in view.index.uses(of: value) where !own.contains(use.node) {
           let user = view.graph.nodes[use.node]
           // The guard's own question, and written-out softmaxes' sums.
@@ -339,7 +339,7 @@ struct DecomposedAttention {
           {
             continue
           }
-          found.append((node, user))
+          found.append((node, value, user))
         }
       }
     }

@@ -125,10 +125,18 @@ struct ShapePass {
       results.append(result)
     }
     children += results.map(\.shapes)
-    if operation.node.opType == "If", let traced = traced(operation, index) {
+    if operation.node.opType == "If", let traced = decided(operation) ?? traced(operation, index) {
       return results.indices.contains(traced) ? results[traced].outputs.map { withoutContents($0) } : []
     }
     return bodyOutputs(operation, results.map(\.outputs))
+  }
+
+  /// The branch that every run takes, where the question is answered by lengths that are known.
+  private func decided(_ operation: Operation) -> Int? {
+    guard let truth = operation.contents(0)?.elements.first?.truth,
+      case .graph(let taken)? = operation.node.attributes[truth ? "then_branch" : "else_branch"]
+    else { return nil }
+    return operation.node.subgraphs.firstIndex { $0.path == taken.path }
   }
 
   /// The branch that an exporter went on with, where it asks whether an axis to be squeezed is 1 long and leaves it
