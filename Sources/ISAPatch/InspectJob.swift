@@ -46,9 +46,9 @@ public struct InspectJob: Sendable {
     let patcher = try Patcher(patched, segments: segments, adapter: adapter)
     let known = Dictionary(policies.map { ($0.site, $0.policy) }, uniquingKeysWith: { first, _ in first })
     var report = try report(patched, policies: [])
-    let replaced = patcher.replacedSites.map { site in
+    let replaced = patcher.replacedSites.map { node, site in
       var entry = SiteReport(site, reason: nil, replaced: true)
-      entry.policies = known[site.name].map { Profile.SiteRecord(name: site.name, policy: $0) }
+      entry.policies = known[node].map { Profile.SiteRecord(name: site.name, policy: $0) }
       return entry
     }
     report.sites = replaced + report.sites
@@ -62,7 +62,14 @@ public struct InspectJob: Sendable {
     _ model: Model, policies: [(site: String, policy: SitePolicy)]?
   ) throws(ToolError) -> InspectReport {
     let patcher = try Patcher(model, segments: segments, adapter: adapter)
-    let replaced = Dictionary((policies ?? []).map { ($0.site, $0.policy) }, uniquingKeysWith: { first, _ in first })
+    var replaced = Dictionary((policies ?? []).map { ($0.site, $0.policy) }, uniquingKeysWith: { first, _ in first })
+    // One node in a function's body stands for every call.
+    for site in patcher.sites where site.location.function != nil && replaced[site.name] == nil {
+      let same = patcher.sites.first {
+        $0.location == site.location && $0.output == site.output && replaced[$0.name] != nil
+      }
+      replaced[site.name] = same.flatMap { replaced[$0.name] }
+    }
     // As `patch` would decide without a profile, from what is known of this machine already.
     let cost = selection.only.isEmpty ? try CostModelFile.model(.remembered) : nil
     let gate = cost.map(CostGate.init)

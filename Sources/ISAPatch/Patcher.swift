@@ -57,7 +57,7 @@ public struct Patcher: Sendable {
   }
 
   /// Sites of a patched model, as its own nodes tell them.
-  var replacedSites: [Site] { finder.replacedSites() }
+  var replacedSites: [(node: String, site: Site)] { finder.replacedSites() }
 
   /// What has a softmax and is no site, and why.
   public var otherSoftmaxes: [OtherSoftmax] { finder.otherSoftmaxes(besides: sites) }

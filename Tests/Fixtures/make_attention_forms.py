@@ -268,6 +268,16 @@ def shared():
     k, v = g.input("k", ("b", H, "s", D)), g.input("v", ("b", H, "s", D))
     g.output(g.MatMul(g.softmax(scores(g, g.floats(random.normal(size=(1, H, 5, D))), k)), v))
     g.save("learned_queries", heads=H, lengths={"b": B, "s": S})
+    # SegFormer: keys of windows, pooled.
+    g = Graph()
+    x = g.input("x", (B, S, H * D))
+    pooled = g.Reshape(x, g.constant([B, S // 2, 2, H * D]))
+    pooled = g.ReduceMean(pooled, axes=[2], keepdims=0)
+    heads = lambda y, n: g.Transpose(g.Reshape(g.MatMul(y, g.floats(random.normal(size=(H * D, H * D)) / 5)), g.constant(
+        [B, n, H, D])), perm=[0, 2, 1, 3])
+    q, k, v = heads(x, S), heads(pooled, S // 2), heads(pooled, S // 2)
+    g.output(g.MatMul(g.softmax(scores(g, q, k)), v))
+    g.save("pooled_keys", heads=H)
     # Keys too.
     g = Graph()
     q, k, v = qkv(g, (B, H, S, D), (1, H, S, D))
@@ -299,6 +309,12 @@ def unknown():
         return g.DynamicQuantizeMatMul(x, g.constant(random.integers(0, 255, (H * D, H * D)), np.uint8), g.floats(0.01),
                                        g.constant(np.uint8(128), np.uint8), domain="com.microsoft")
 
+    def sixteen_bits(g, x):
+        g.domains["com.microsoft"] = 1
+        scale, zero = g.floats(1e-3), g.constant(np.uint16(30000), np.uint16)
+        return g.DequantizeLinear(g.QuantizeLinear(x, scale, zero, domain="com.microsoft"), scale, zero,
+                                  domain="com.microsoft")
+
     def recurrent(gates):
         def add(g, x):
             op = {3: "GRU", 4: "LSTM"}[gates]
@@ -311,8 +327,24 @@ def unknown():
     behind("behind_dynamic_quantisation", dynamic)
     behind("behind_lstm", recurrent(4))
     behind("behind_gru", recurrent(3))
+    behind("behind_a_transform", lambda g, x: g.Gather(
+        g.DFT(g.Unsqueeze(x, g.constant([-1])), axis=1), g.constant(0), axis=-1))
+    behind("behind_16_bits", sixteen_bits)
+    behind("behind_a_grid", lambda g, x: g.Reshape(g.GridSample(
+        g.Unsqueeze(x, g.constant([1])), g.Tanh(g.input("grid", ("b", "s", H * D, 2)))), g.constant([0, -1, H * D])))
     behind("behind_a_sequence", lambda g, x: g.SequenceAt(g.SequenceConstruct(g.Neg(x), x), g.constant(1)))
     behind("behind_an_optional", lambda g, x: g.OptionalGetElement(g.Optional(x)), opset=18)
+
+    # Tokens looked up by ONNX Runtime's fused embedding.
+    g = Graph()
+    ids = g.Cast(g.Abs(g.Clip(g.input("x", ("b", "s")), g.floats(-6), g.floats(6))), to=TensorProto.INT32)
+    table = lambda rows: g.floats(random.normal(size=(rows, H * D)))
+    x = g.EmbedLayerNormalization(ids, "", table(8), table(S), "", g.floats(np.ones(H * D)), g.floats(np.zeros(H * D)),
+                                  domain="com.microsoft", outputs=2)[0]
+    q, k, v = (g.Transpose(g.Reshape(g.MatMul(x, g.floats(random.normal(size=(H * D, H * D)) / 5)), g.constant(
+        [0, -1, H, D])), perm=[0, 2, 1, 3]) for _ in range(3))
+    g.output(g.MatMul(g.softmax(scores(g, q, k)), v))
+    g.save("behind_an_embedding", heads=H, lengths={"b": B, "s": S})
 
     # Fused operators that read three axes.
     g = Graph()
@@ -483,6 +515,28 @@ def refused():
     q, k, v = (g.input(name, None) for name in "qkv")
     g.output(g.MatMul(g.softmax(g.MatMul(q, g.Transpose(k, perm=[0, 1, 3, 2]))), v))
     g.save("no_shapes", reason="does not tell", runs=False)
+    def fused(name, reason, opset, q, k, *more, runs=False, **attributes):
+        g = Graph(opset)
+        inputs = [g.input("q", q), g.input("k", k), g.input("v", k)]
+        g.output(g.Attention(*inputs, *(x and g.input(*x) for x in more), **attributes))
+        g.save(name, reason=reason, runs=runs)
+
+    shape = ("b", "h", "s", "d")
+    fused("heads_of_a_run", "told by a run alone", 23, shape, shape)
+    fused("mask_of_fewer_columns", "5 columns for 7 keys", 23, (B, 2, 5, 8), (B, 2, 7, 8),
+          ("keep", (5, 5), TensorProto.BOOL))
+    fused("counts_of_keys", "nonpad_kv_seqlen", 24, (B, 2, 5, 8), (B, 2, 7, 8), "", "", "", ("n", (B,), TensorProto.INT64))
+    # As ONNX Runtime's quantisation to QOperator writes it.
+    g = Graph()
+    scale, zero = g.floats(0.02), g.constant(np.uint8(128), np.uint8)
+    q, k, v = (g.QuantizeLinear(x, scale, zero) for x in qkv(g))
+    each = (scale, zero)
+    x = g.QLinearMatMul(q, *each, g.Transpose(k, perm=[0, 1, 3, 2]), *each, *each)
+    p = g.QLinearSoftmax(x, *each, g.floats(1 / 256), g.constant(np.uint8(0), np.uint8), domain="com.microsoft", axis=-1,
+                         opset=17)
+    y = g.QLinearMatMul(p, g.floats(1 / 256), g.constant(np.uint8(0), np.uint8), v, *each, *each)
+    g.output(g.DequantizeLinear(y, *each))
+    g.save("quantised_throughout", reason="products are quantised")
     kept("normalised_again", "divided by something", lambda g, q, k: (
         lambda p: g.Div(p, g.ReduceSum(p, g.constant([-1]), keepdims=1)))(g.softmax(scores(g, q, k))))
 

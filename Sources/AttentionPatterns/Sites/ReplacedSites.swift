@@ -4,15 +4,16 @@ import SparseAttention
 extension SiteFinder {
   /// The sites that a patched model's own nodes tell, in graph order: for files that other tools wrote since, which lead
   /// back to no original.
-  public func replacedSites() -> [Site] {
-    var done: Set<String> = []
-    return views.flatMap { view in
-      view.graph.nodes.compactMap { node -> Site? in
-        guard node.domain == RewriteNames.domain, node.opType == RewriteNames.attention else { return nil }
-        let site = replacedSite(node, view)
-        return done.insert(site.name).inserted ? site : nil
-      }
+  ///
+  /// - Returns: each with the name that its node has; where calls of a function were written out, several have one.
+  public func replacedSites() -> [(node: String, site: Site)] {
+    var sites = views.flatMap { view in
+      view.graph.nodes.filter { $0.domain == RewriteNames.domain && $0.opType == RewriteNames.attention }
+        .map { replacedSite($0, view) }
     }
+    let names = sites.map(\.name)
+    for (position, name) in SiteName.unique(names).enumerated() { sites[position].name = name }
+    return Array(zip(names, sites))
   }
 
   private func replacedSite(_ node: Node, _ view: GraphView) -> Site {
