@@ -54,8 +54,9 @@ struct FusedAttention {
       var attention = attention(
         input(0), input(1), input(2), heads: heads, keyHeads: keyHeads, scale: node.float("scale"))
     else {
-      let isKnown = (0..<3).allSatisfy { view.shape(input($0)) != nil }
-      return rejected(found, isKnown ? .headsUnknown : .lengthsUnknown("the shapes of its query, key and value"))
+      let shapes = (0..<3).compactMap { view.shape(input($0)) }
+      let isOfARun = shapes.count == 3 && shapes.contains { $0.count == 4 && ($0[1]?.value == nil || $0[3]?.value == nil) }
+      return rejected(found, isOfARun ? .headsUnknown : .lengthsUnknown("the shapes of its query, key and value"))
     }
     var masks = MaskReader(view: view, attention: attention)
     if !input(3).isEmpty {

@@ -17,8 +17,7 @@ struct TypeGroups {
     var table: [String: Shared] = [:]
     for name in [
       "Add", "Sub", "Mul", "Div", "Mod", "Min", "Max", "Sum", "Mean", "MatMul", "Gemm", "Einsum", "Concat", "PRelu", "Conv",
-      "ConvTranspose", "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "GroupNormalization",
-      "InstanceNormalization", "Clip",
+      "ConvTranspose", "LayerNormalization", "GroupNormalization", "InstanceNormalization", "Clip",
     ] {
       table[name] = all
     }
@@ -34,6 +33,8 @@ struct TypeGroups {
       table[name] = first
     }
     table["Split"] = Shared(inputs: [0], outputs: nil)
+    // Their results are of the scale's type.
+    for name in ["RMSNormalization", "SimplifiedLayerNormalization"] { table[name] = Shared(inputs: [1]) }
     table["Where"] = Shared(inputs: [1, 2])
     table["Pad"] = Shared(inputs: [0, 2])
     table["ScatterND"] = Shared(inputs: [0, 2])
