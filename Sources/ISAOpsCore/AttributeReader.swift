@@ -73,8 +73,8 @@ struct AttributeReader {
     let view = try TensorArgument(api, value)
     guard view.elementType == 1 else {
       throw OperatorFailure(
-        "attribute '\(name)' must be a float32 tensor; where a converter to float16 rounded it, convert the original and "
-          + "patch it after")
+        "attribute '\(name)' must be a float32 tensor; where a converter to float16 rounded it, convert the original "
+          + "and patch it after")
     }
     let values = UnsafeBufferPointer(start: view.memory.assumingMemoryBound(to: Float.self), count: view.count)
     return (view.shape, view.count == 0 ? [] : Array(values))

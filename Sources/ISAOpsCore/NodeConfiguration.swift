@@ -82,7 +82,8 @@ struct NodeConfiguration {
     if let list = try reader.floats(PolicyTable.listAttribute) {
       guard !list.isEmpty, list.count % Policy.rowLength == 0, list.count / Policy.rowLength % heads == 0 else {
         throw OperatorFailure(
-          "\(PolicyTable.listAttribute) has \(list.count) numbers, which are no rows of \(Policy.rowLength) for \(heads) heads")
+          "\(PolicyTable.listAttribute) has \(list.count) numbers, which are no rows of \(Policy.rowLength) for "
+            + "\(heads) heads")
       }
       rows = list
     } else {

@@ -86,8 +86,8 @@ public struct PatchJob: Sendable {
     do throws(ModelError) { model = try Model.load(path: options.model) } catch { throw ToolError(error) }
     if PatchedModel.isPatched(model) {
       throw ToolError(
-        "\(options.model) is patched already; give the original, which 'isa-patch restore' makes of a patched file that nothing "
-          + "changed since.", .dataError)
+        "\(options.model) is patched already; give the original, which 'isa-patch restore' makes of a patched file "
+          + "that nothing changed since.", .dataError)
     }
     let digest = model.withBytes { SHA256.digest($0) }
     let choice = try choice(for: model, hash: SHA256.hexadecimal(digest))

@@ -16,7 +16,8 @@ import Testing
     let node = Proto.node(
       "InContextSparseAttention", ["x", "x", "x"], ["y"], domain: "isa",
       attributes: [
-        .attribute("policies", tensor: .tensor("", dims: dims, raw: [])), Proto().text(1, "num_heads").int(3, dims[1]).int(20, 2),
+        .attribute("policies", tensor: .tensor("", dims: dims, raw: [])),
+        Proto().text(1, "num_heads").int(3, dims[1]).int(20, 2),
       ])
     let opset = Proto().message(8, Proto().text(1, "isa").int(2, 1)).bytes
     let path = try folder.write("m.isa.onnx", Proto.model(Proto.graph([node])) + opset)
@@ -58,7 +59,8 @@ import Testing
     let job = PatchJob(.init(model: source, output: "\(folder.path)/out/m.onnx", externalData: .copy))
     #expect(failure { _ = try job.run() }?.status == .cannotCreate)
     #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/elsewhere") == ["placeholder"])
-    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/out").sorted() == ["data", "placeholder"])
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: "\(folder.path)/out").sorted() == ["data", "placeholder"])
   }
 
   /// A link that was put in the file's place after the model was read.

@@ -33,7 +33,8 @@ extension DecomposedAttention {
     if match.tags["softmax"] == "Exp" {
       // The sums stand beside the product: its rows have to be where those of the scores are.
       let isInPlace = second.result.enumerated().allSatisfy { position, letter in
-        position == axis ? !second.left.contains(letter) : second.left.indices.contains(position) && second.left[position] == letter
+        position == axis
+          ? !second.left.contains(letter) : second.left.indices.contains(position) && second.left[position] == letter
       }
       guard isInPlace else { return sum }
     }

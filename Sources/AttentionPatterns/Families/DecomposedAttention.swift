@@ -135,7 +135,8 @@ struct DecomposedAttention {
     for (node, value, user) in otherUsers(of: match.used, except: output) {
       guard let user, isBeforeSoftmax(node, softmax) else {
         return rejected(
-          .probabilitiesUsedElsewhere(user.map { "\($0.opType) \($0.label)" } ?? "the graph's output \(value)"), at: node)
+          .probabilitiesUsedElsewhere(user.map { "\($0.opType) \($0.label)" } ?? "the graph's output \(value)"),
+          at: node)
       }
       recognition.sharing.append(.init(node: node, user: user))
     }
@@ -226,7 +227,8 @@ struct DecomposedAttention {
     }
     // Outermost first: what stands inside a factor would be multiplied too.
     let position = steps.firstIndex { $0.tag.hasPrefix("factor") } ?? 0
-    guard !steps[position...].contains(where: { $0.values["mask"] != nil || $0.tag == "Reshape" || $0.tag == "Transpose" })
+    guard
+      !steps[position...].contains(where: { $0.values["mask"] != nil || $0.tag == "Reshape" || $0.tag == "Transpose" })
     else { return .formNotUnderstood("a mask that is multiplied with the scores") }
     return nil
   }
@@ -262,7 +264,8 @@ struct DecomposedAttention {
 
   /// True for what makes a softmax's scores; of a softmax that is written out nothing is.
   private func isBeforeSoftmax(_ node: Node, _ softmax: Node) -> Bool {
-    guard ["Softmax", "LogSoftmax"].contains(softmax.opType), let at = match.used.firstIndex(where: { $0.index == node.index }),
+    guard ["Softmax", "LogSoftmax"].contains(softmax.opType),
+      let at = match.used.firstIndex(where: { $0.index == node.index }),
       let middle = match.used.firstIndex(where: { $0.index == softmax.index })
     else { return false }
     return at > middle

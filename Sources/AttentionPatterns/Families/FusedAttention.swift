@@ -55,12 +55,15 @@ struct FusedAttention {
         input(0), input(1), input(2), heads: heads, keyHeads: keyHeads, scale: node.float("scale"))
     else {
       let shapes = (0..<3).compactMap { view.shape(input($0)) }
-      let isOfARun = shapes.count == 3 && shapes.contains { $0.count == 4 && ($0[1]?.value == nil || $0[3]?.value == nil) }
+      let isOfARun =
+        shapes.count == 3 && shapes.contains { $0.count == 4 && ($0[1]?.value == nil || $0[3]?.value == nil) }
       return rejected(found, isOfARun ? .headsUnknown : .lengthsUnknown("the shapes of its query, key and value"))
     }
     var masks = MaskReader(view: view, attention: attention)
     if !input(3).isEmpty {
-      if let columns = view.shape(input(3))?.last??.value, let keys = attention.keyLength?.value, columns > 1, columns < keys {
+      if let columns = view.shape(input(3))?.last??.value, let keys = attention.keyLength?.value, columns > 1,
+        columns < keys
+      {
         found.attention = attention
         return rejected(found, .maskTooShort(columns: Int(clamping: columns), keys: Int(clamping: keys)))
       }

@@ -24,7 +24,9 @@ public enum RuntimeNames {
     return delta
   }
 
-  private static func isMade(_ name: String, bases: Set<String>) -> Bool { bases.contains(name) || base(of: name) != nil }
+  private static func isMade(_ name: String, bases: Set<String>) -> Bool {
+    bases.contains(name) || base(of: name) != nil
+  }
 
   /// `x` for `x_token_3`.
   private static func base(of name: String) -> String? {

@@ -2,8 +2,8 @@ import ONNXGraph
 import SparseAttention
 
 extension SiteFinder {
-  /// The sites that a patched model's own nodes tell, in graph order: for files that other tools wrote since, which lead
-  /// back to no original.
+  /// The sites that a patched model's own nodes tell, in graph order: for files that other tools wrote since, which
+  /// lead back to no original.
   ///
   /// - Returns: each with the name that its node has; where calls of a function were written out, several have one.
   public func replacedSites() -> [(node: String, site: Site)] {

@@ -80,8 +80,8 @@ public struct SiteFinder: Sendable {
       .flatMap { TalkingHeads(view: view, match: $0).recognised() }
   }
 
-  /// Sites that read each other's scores, as two softmaxes over both axes of one product do, go where all that reads the
-  /// scores can.
+  /// Sites that read each other's scores, as two softmaxes over both axes of one product do, go where all that reads
+  /// the scores can.
   private static func sharedScoresResolved(_ recognitions: [Recognition]) -> [Recognition] {
     guard recognitions.contains(where: { !$0.sharing.isEmpty }) else { return recognitions }
     var result = recognitions
@@ -90,7 +90,8 @@ public struct SiteFinder: Sendable {
       changed = false
       for position in result.indices where result[position].reason == nil {
         let others = Set(
-          result.indices.filter { $0 != position && result[$0].reason == nil }.flatMap { result[$0].nodes.map(\.index) })
+          result.indices.filter { $0 != position && result[$0].reason == nil }.flatMap { result[$0].nodes.map(\.index) }
+        )
         guard let foreign = result[position].sharing.first(where: { !others.contains($0.user.index) }) else { continue }
         result[position].reason = .scoresUsedElsewhere("\(foreign.user.opType) \(foreign.user.label)")
         result[position].stop = foreign.node

@@ -46,7 +46,9 @@ struct RankHints {
       return ofRank(output.count)
     case ("", "Gemm") where input < 2: return ofRank(2)
     case ("", "Conv") where input == 0: return shape(1).flatMap { $0.isEmpty ? nil : ofRank($0.count) }
-    case ("", "Concat"), ("", "Split") where input == 0: return output.flatMap { $0.isEmpty ? nil : ofRank($0.count) }
+    case ("", "Concat"),
+      ("", "Split") where input == 0:
+      return output.flatMap { $0.isEmpty ? nil : ofRank($0.count) }
     case ("", "Attention") where input < 3: return ofRank(node.int("q_num_heads") == nil ? 4 : 3)
     case ("com.microsoft", "MultiHeadAttention") where input < 3:
       return node.inputs.count > 2 && !node.inputs[2].isEmpty ? ofRank(3) : nil

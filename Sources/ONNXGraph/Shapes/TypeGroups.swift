@@ -16,7 +16,8 @@ struct TypeGroups {
   private static let standard: [String: Shared] = {
     var table: [String: Shared] = [:]
     for name in [
-      "Add", "Sub", "Mul", "Div", "Mod", "Min", "Max", "Sum", "Mean", "MatMul", "Gemm", "Einsum", "Concat", "PRelu", "Conv",
+      "Add", "Sub", "Mul", "Div", "Mod", "Min", "Max", "Sum", "Mean", "MatMul", "Gemm", "Einsum", "Concat", "PRelu",
+      "Conv",
       "ConvTranspose", "LayerNormalization", "GroupNormalization", "InstanceNormalization", "Clip",
     ] {
       table[name] = all
@@ -26,7 +27,8 @@ struct TypeGroups {
       "Flatten", "Floor", "Gather", "GatherElements", "GatherND", "Gelu", "HardSigmoid", "HardSwish", "Identity",
       "LeakyRelu", "Log", "LogSoftmax", "LpNormalization", "MaxPool", "AveragePool", "GlobalAveragePool", "Mish", "Neg",
       "Pow", "Reciprocal", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean",
-      "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Resize", "RotaryEmbedding", "Round",
+      "ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "Relu", "Reshape", "Resize", "RotaryEmbedding",
+      "Round",
       "Selu", "Sigmoid", "Sign", "Sin", "Sinh", "Slice", "Softmax", "Softplus", "Softsign", "Sqrt", "Squeeze", "Swish",
       "Tan", "Tanh", "ThresholdedRelu", "Tile", "Transpose", "Trilu", "Unsqueeze", "DepthToSpace", "SpaceToDepth",
     ] {
@@ -47,7 +49,8 @@ struct TypeGroups {
   }()
 
   private static let microsoft: [String: Shared] = [
-    "FusedMatMul": all, "FusedGemm": all, "FusedConv": all, "BiasGelu": all, "FastGelu": all, "BiasAdd": all, "Gelu": first,
+    "FusedMatMul": all, "FusedGemm": all, "FusedConv": all, "BiasGelu": all, "FastGelu": all, "BiasAdd": all,
+    "Gelu": first,
     "QuickGelu": first, "BiasSplitGelu": all, "BiasSoftmax": all, "GroupNorm": first,
     "SkipLayerNormalization": Shared(inputs: nil, outputs: [0, 3]),
     "SkipSimplifiedLayerNormalization": Shared(inputs: nil, outputs: [0, 3]),
