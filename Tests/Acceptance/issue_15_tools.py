@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnxruntime as ort
 
 from harness import OPS, QUICK, ROOT, SHARED, Table, run
-from issue_9 import EXPORTS, session, tensor
+from issue_9 import EXPORTS, tensor
 
 PYTHON = ROOT / ".deps/python"
 TOOLS = ["onnxslim", "onnxsim", "ONNX Runtime basic", "ONNX Runtime extended", "transformer optimiser",
@@ -36,6 +37,16 @@ class Tools:
         self.process.stdin.write(json.dumps({"tool": tool, "model": str(model), "output": str(output)}) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())["error"]
+
+
+def session(path, ours):
+    # One thread: two models run at a time, and threads that wait for work would take it from the other.
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    if ours:
+        options.register_custom_ops_library(str(OPS))
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def outputs(path, feeds, ours=True):
