@@ -43,7 +43,8 @@ def fuse(model, output):
     from onnxruntime.transformers import fusion_options, optimizer
     options = fusion_options.FusionOptions("unet")
     options.enable_nhwc_conv = False  # for GPUs alone
-    fused = optimizer.optimize_model(model, "unet", opt_level=0, num_heads=0, hidden_size=0, optimization_options=options)
+    fused = optimizer.optimize_model(
+        model, "unet", opt_level=0, num_heads=0, hidden_size=0, optimization_options=options)
     fused.save_model_to_file(output)
 
 

@@ -1,5 +1,6 @@
 """Issue 15, part 4: files that went through other tools, before they were patched and after, and the small models of
-../shared/faults that part 4 names. Alone: .deps/python/onnxruntime-1.31.1/bin/python Tests/Acceptance/issue_15_tools.py"""
+../shared/faults that part 4 names. Alone, after Tests/Python/make-environment.sh:
+.deps/python/onnxruntime-1.31.1/bin/python Tests/Acceptance/issue_15_tools.py"""
 import hashlib
 import json
 import os
@@ -245,15 +246,16 @@ def corpus_rows(table, folder):
     for version in ["1.32.0"] if QUICK else ["1.17.3", "1.22.1", "1.32.0"]:
         count, failed = corpus.loads(version)
         table.row(f"patched after a tool, loads in ONNX Runtime {version}", f"all of {count}",
-                  f"{count - len(failed)}" + "".join(f"; {n}: {why}" for n, why in list(failed.items())[:4]), not failed)
+                  f"{count - len(failed)}" + "".join(f"; {n}: {why}" for n, why in list(failed.items())[:4]),
+                  not failed)
     right, tried = (sum(c[i] for c in corpus.counts.values()) for i in range(2))
     table.row("files through tools", "all right", f"{right} of {tried} checks on {len(files)} exports", right == tried)
 
 
 # Small models of ../shared/faults: how many sites are replaced, or the reason that is true and its cure.
 FAULTS = {
-    "around_MatMulNBits": 1, "plain.ort": 1, "ort_saved_latte": 3, "jax_einsum_written_out": 1, "logsoftmax": 1, "late": 1,
-    "unsafe": 1, "lightglue": 2, "ext_mochi.torchscript17-dynamic": 2,
+    "around_MatMulNBits": 1, "plain.ort": 1, "ort_saved_latte": 3, "jax_einsum_written_out": 1, "logsoftmax": 1,
+    "late": 1, "unsafe": 1, "lightglue": 2, "ext_mochi.torchscript17-dynamic": 2,
     "qb_qop": ("products are quantised", "before it is quantised"),
     "att24_nonpad": ("nonpad_kv_seqlen", "boolean mask"),
     "att23_shortmask": ("5 columns for 7 keys", "as wide as the keys"),

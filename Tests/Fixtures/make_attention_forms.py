@@ -273,8 +273,8 @@ def shared():
     x = g.input("x", (B, S, H * D))
     pooled = g.Reshape(x, g.constant([B, S // 2, 2, H * D]))
     pooled = g.ReduceMean(pooled, axes=[2], keepdims=0)
-    heads = lambda y, n: g.Transpose(g.Reshape(g.MatMul(y, g.floats(random.normal(size=(H * D, H * D)) / 5)), g.constant(
-        [B, n, H, D])), perm=[0, 2, 1, 3])
+    weight = lambda: g.floats(random.normal(size=(H * D, H * D)) / 5)
+    heads = lambda y, n: g.Transpose(g.Reshape(g.MatMul(y, weight()), g.constant([B, n, H, D])), perm=[0, 2, 1, 3])
     q, k, v = heads(x, S), heads(pooled, S // 2), heads(pooled, S // 2)
     g.output(g.MatMul(g.softmax(scores(g, q, k)), v))
     g.save("pooled_keys", heads=H)
@@ -301,8 +301,8 @@ def unknown():
         g.domains["com.microsoft"] = 1
         blocks = -(-H * D // 16)
         weights = g.constant(random.integers(0, 255, (H * D, blocks, 8)), np.uint8)
-        return g.MatMulNBits(x, weights, g.floats(random.uniform(size=H * D * blocks) / 20), domain="com.microsoft", K=H * D,
-                             N=H * D, bits=4, block_size=16)
+        return g.MatMulNBits(x, weights, g.floats(random.uniform(size=H * D * blocks) / 20), domain="com.microsoft",
+                             K=H * D, N=H * D, bits=4, block_size=16)
 
     def dynamic(g, x):
         g.domains["com.microsoft"] = 1
@@ -525,15 +525,16 @@ def refused():
     fused("heads_of_a_run", "told by a run alone", 23, shape, shape)
     fused("mask_of_fewer_columns", "5 columns for 7 keys", 23, (B, 2, 5, 8), (B, 2, 7, 8),
           ("keep", (5, 5), TensorProto.BOOL))
-    fused("counts_of_keys", "nonpad_kv_seqlen", 24, (B, 2, 5, 8), (B, 2, 7, 8), "", "", "", ("n", (B,), TensorProto.INT64))
+    fused("counts_of_keys", "nonpad_kv_seqlen", 24, (B, 2, 5, 8), (B, 2, 7, 8), "", "", "",
+          ("n", (B,), TensorProto.INT64))
     # As ONNX Runtime's quantisation to QOperator writes it.
     g = Graph()
     scale, zero = g.floats(0.02), g.constant(np.uint8(128), np.uint8)
     q, k, v = (g.QuantizeLinear(x, scale, zero) for x in qkv(g))
     each = (scale, zero)
     x = g.QLinearMatMul(q, *each, g.Transpose(k, perm=[0, 1, 3, 2]), *each, *each)
-    p = g.QLinearSoftmax(x, *each, g.floats(1 / 256), g.constant(np.uint8(0), np.uint8), domain="com.microsoft", axis=-1,
-                         opset=17)
+    p = g.QLinearSoftmax(x, *each, g.floats(1 / 256), g.constant(np.uint8(0), np.uint8), domain="com.microsoft",
+                         axis=-1, opset=17)
     y = g.QLinearMatMul(p, g.floats(1 / 256), g.constant(np.uint8(0), np.uint8), v, *each, *each)
     g.output(g.DequantizeLinear(y, *each))
     g.save("quantised_throughout", reason="products are quantised")

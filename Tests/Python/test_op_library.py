@@ -174,7 +174,8 @@ def test_policies_as_a_list():
     y, s = library.run({**feeds, "point": np.array([1], np.int64)}, outputs=("output", "statistics"), num_heads=2,
                        policy_rows=[float(x) for x in EXACT] * 2 + rows)
     assert np.array_equal(y, expected)
-    fails(lambda: run(policies=rounded.astype(np.float16)), "blocks.0.attn", "policies", "float32", "convert the original")
+    fails(lambda: run(policies=rounded.astype(np.float16)), "blocks.0.attn", "policies", "float32",
+          "convert the original")
     fails(lambda: run(policy_rows=rows[:-1]), "blocks.0.attn", "policy_rows", "19")
     fails(lambda: run(policy_rows=rows[:10]), "policy_rows", "2 heads")
     fails(lambda: run(policy_rows=rows[:12] + [5.0] + rows[13:]), "without meaning", "head 1")
