@@ -29,26 +29,26 @@ struct RankHints {
     func shape(_ position: Int) -> [Dimension?]? {
       node.inputs.indices.contains(position) ? shape(node.inputs[position]) : nil
     }
-    func ofRank(_ rank: Int, last: Dimension? = nil) -> [Dimension?] {
-      Array(repeating: nil, count: rank - 1) + [last]
+    func ofRank(_ rank: Int, last: Dimension? = nil) -> [Dimension?]? {
+      (1...Model.rankLimit).contains(rank) ? Array(repeating: nil, count: rank - 1) + [last] : nil
     }
     let output = node.outputs.first.flatMap { shape($0) }
     if Self.sameShape.contains(node.opType), input == 0 { return output }
     switch (node.domain, node.opType) {
     case ("", "Transpose"):
-      return node.ints("perm").flatMap { (1...Model.rankLimit).contains($0.count) ? ofRank($0.count) : nil }
+      return node.ints("perm").flatMap { ofRank($0.count) }
     case ("", "MatMul") where input == 0:
       // A product with a matrix keeps the rank.
-      guard let weight = shape(1), weight.count == 2, let output, !output.isEmpty else { return nil }
+      guard let weight = shape(1), weight.count == 2, let output else { return nil }
       return ofRank(output.count, last: weight[0])
     case ("", "Add"), ("", "Sub"), ("", "Mul"), ("", "Div"):
       guard let output, let other = shape(1 - input), other.count < output.count else { return nil }
       return ofRank(output.count)
     case ("", "Gemm") where input < 2: return ofRank(2)
-    case ("", "Conv") where input == 0: return shape(1).flatMap { $0.isEmpty ? nil : ofRank($0.count) }
+    case ("", "Conv") where input == 0: return shape(1).flatMap { ofRank($0.count) }
     case ("", "Concat"),
       ("", "Split") where input == 0:
-      return output.flatMap { $0.isEmpty ? nil : ofRank($0.count) }
+      return output.flatMap { ofRank($0.count) }
     case ("", "Attention") where input < 3: return ofRank(node.int("q_num_heads") == nil ? 4 : 3)
     case ("com.microsoft", "MultiHeadAttention") where input < 3:
       return node.inputs.count > 2 && !node.inputs[2].isEmpty ? ofRank(3) : nil
