@@ -34,6 +34,20 @@ struct AttributeReader {
     return values.map { Int($0) }
   }
 
+  func floats(_ name: String) throws(OperatorFailure) -> [Float]? {
+    var count = 0
+    let asked = api.KernelInfoGetAttributeArray_float(info, name, nil, &count)
+    if count > 0 {
+      _ = api.failure(asked)
+    } else if try !present(name, "a list of floats", asked) {
+      return nil
+    }
+    var values = [Float](repeating: 0, count: count)
+    guard count > 0 else { return [] }
+    _ = try present(name, "a list of floats", api.KernelInfoGetAttributeArray_float(info, name, &values, &count))
+    return values
+  }
+
   func string(_ name: String) throws(OperatorFailure) -> String? {
     var count = 0
     let asked = api.KernelInfoGetAttribute_string(info, name, nil, &count)
@@ -57,7 +71,11 @@ struct AttributeReader {
     guard try present(name, "a float32 tensor", status), let value else { return nil }
     defer { api.ReleaseValue(value) }
     let view = try TensorArgument(api, value)
-    guard view.elementType == 1 else { throw OperatorFailure("attribute '\(name)' must be a float32 tensor") }
+    guard view.elementType == 1 else {
+      throw OperatorFailure(
+        "attribute '\(name)' must be a float32 tensor; where a converter to float16 rounded it, convert the original "
+          + "and patch it after")
+    }
     let values = UnsafeBufferPointer(start: view.memory.assumingMemoryBound(to: Float.self), count: view.count)
     return (view.shape, view.count == 0 ? [] : Array(values))
   }

@@ -101,25 +101,35 @@ struct NodeConfiguration {
   }
 
   private static func policies(_ reader: AttributeReader, heads: Int) throws(OperatorFailure) -> [[Policy]] {
-    guard let (shape, values) = try reader.tensor("policies") else {
-      throw OperatorFailure("attribute 'policies' is missing")
-    }
-    guard shape.count == 3, shape[0] >= 1, shape[1] == heads, shape[2] == Policy.rowLength else {
-      throw OperatorFailure("policies has the shape \(shape), not [points, \(heads), \(Policy.rowLength)]")
-    }
-    var points: [[Policy]] = []
-    for point in 0..<shape[0] {
-      var row: [Policy] = []
-      for head in 0..<heads {
-        let start = (point * heads + head) * Policy.rowLength
-        guard let policy = Policy(row: values[start..<start + Policy.rowLength]) else {
-          throw OperatorFailure("policies has a row without meaning at point \(point), head \(head)")
-        }
-        row.append(policy)
+    let rows: [Float]
+    if let list = try reader.floats(PolicyTable.listAttribute) {
+      guard !list.isEmpty, list.count % Policy.rowLength == 0, list.count / Policy.rowLength % heads == 0 else {
+        throw OperatorFailure(
+          "\(PolicyTable.listAttribute) has \(list.count) numbers, which are no rows of \(Policy.rowLength) for "
+            + "\(heads) heads")
       }
-      points.append(row)
+      rows = list
+    } else {
+      guard let (shape, values) = try reader.tensor(PolicyTable.tensorAttribute) else {
+        throw OperatorFailure("attribute 'policies' is missing")
+      }
+      guard shape.count == 3, shape[0] >= 1, shape[1] == heads, shape[2] == Policy.rowLength else {
+        throw OperatorFailure("policies has the shape \(shape), not [points, \(heads), \(Policy.rowLength)]")
+      }
+      rows = values
+    }
+    guard let points = PolicyTable.points(rows, heads: heads) else {
+      throw OperatorFailure("policies has a row without meaning\(firstMeaningless(rows, heads: heads))")
     }
     return points
+  }
+
+  /// Where a row is that means nothing.
+  private static func firstMeaningless(_ rows: [Float], heads: Int) -> String {
+    let starts = stride(from: 0, to: rows.count, by: Policy.rowLength)
+    guard let start = starts.first(where: { Policy(row: rows[$0..<$0 + Policy.rowLength]) == nil }) else { return "" }
+    let row = start / Policy.rowLength
+    return " at point \(row / heads), head \(row % heads)"
   }
 
   /// The lists where the runtime hands them out, else their copy in one string.

@@ -60,7 +60,7 @@ public final class EditingModel: Sendable {
       try model.checkExternalData()
       let library = try Library.load()
       var options = Session.Options(threads: loading.threads)
-      if model.opsets[RewriteNames.domain] != nil { options.opLibraries = [try OpLibrary.find(besideModel: path)] }
+      if PatchedModel.hasOperators(model) { options.opLibraries = [try OpLibrary.find(besideModel: path)] }
       options.spinning = loading.spinning
       options.profilePrefix = loading.profilePrefix
       if bytes != nil {

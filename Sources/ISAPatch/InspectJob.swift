@@ -28,21 +28,48 @@ public struct InspectJob: Sendable {
     guard PatchedModel.isPatched(loaded) else { return try report(loaded, policies: nil) }
     // The sites are those of the original, which the file carries.
     let policies = PatchedModel.policies(loaded)
-    let original: Model
-    do throws(ModelError) {
-      let bytes = try loaded.withBytes { bytes throws(ModelError) in try RestoreDelta.restored(from: bytes) }
-      original = try Model.load(bytes: bytes, path: model)
-    } catch {
-      throw ToolError(error)
-    }
+    guard let original = original(of: loaded) else { return try changed(loaded, policies) }
     return try report(original, policies: policies)
+  }
+
+  /// - Returns: nil where the file was changed after it was patched, as quantisers, simplifiers and converters do.
+  private func original(of patched: Model) -> Model? {
+    try? patched.withBytes { bytes throws(ModelError) in
+      try Model.load(bytes: try RestoreDelta.restored(from: bytes), path: model)
+    }
+  }
+
+  /// What the nodes of a patched file say by themselves, and the sites that are still there.
+  private func changed(
+    _ patched: Model, _ policies: [(site: String, policy: SitePolicy)]
+  ) throws(ToolError) -> InspectReport {
+    let patcher = try Patcher(patched, segments: segments, adapter: adapter)
+    let known = Dictionary(policies.map { ($0.site, $0.policy) }, uniquingKeysWith: { first, _ in first })
+    var report = try report(patched, policies: [])
+    let replaced = patcher.replacedSites.map { node, site in
+      var entry = SiteReport(site, reason: nil, replaced: true)
+      entry.policies = known[node].map { Profile.SiteRecord(name: site.name, policy: $0) }
+      return entry
+    }
+    report.sites = replaced + report.sites
+    report.warnings.insert(
+      "\(model) was changed by another tool after it was patched: its sites are shown as its nodes tell them, and "
+        + "restore cannot give back the original.", at: 0)
+    return report
   }
 
   private func report(
     _ model: Model, policies: [(site: String, policy: SitePolicy)]?
   ) throws(ToolError) -> InspectReport {
     let patcher = try Patcher(model, segments: segments, adapter: adapter)
-    let replaced = Dictionary((policies ?? []).map { ($0.site, $0.policy) }, uniquingKeysWith: { first, _ in first })
+    var replaced = Dictionary((policies ?? []).map { ($0.site, $0.policy) }, uniquingKeysWith: { first, _ in first })
+    // One node in a function's body stands for every call.
+    for site in patcher.sites where site.location.function != nil && replaced[site.name] == nil {
+      let same = patcher.sites.first {
+        $0.location == site.location && $0.output == site.output && replaced[$0.name] != nil
+      }
+      replaced[site.name] = same.flatMap { replaced[$0.name] }
+    }
     // As `patch` would decide without a profile, from what is known of this machine already.
     let cost = selection.only.isEmpty ? try CostModelFile.model(.remembered) : nil
     let gate = cost.map(CostGate.init)

@@ -25,9 +25,7 @@ package enum Instrumentation {
   package static func sparseSites(path: String) throws(ToolError) -> [String] {
     do throws(ModelError) {
       return try Model.load(path: path).graph.nodes.filter(isSite).filter { node in
-        node.tensor("policies")?.floatValues().map { rows in
-          stride(from: 0, to: rows.count, by: Policy.rowLength).contains { rows[$0] == 0 }
-        } ?? false
+        PolicyTable.points(of: node)?.contains { $0.contains { !$0.exact } } ?? false
       }.map { $0.string("site") ?? $0.name }
     } catch {
       throw ToolError(error, model: path)
@@ -38,11 +36,9 @@ package enum Instrumentation {
   package static func withExact(site: String?, path: String) throws(ToolError) -> [UInt8] {
     try edited(path: path) { node, _, _ in
       var copy = node.copy()
-      if let site, (node.string("site") ?? node.name) == site, let policies = node.tensor("policies"),
-        let count = policies.elementCount
-      {
-        let rows = (0..<count / Policy.rowLength).flatMap { _ in Policy.exact.row }
-        copy.attributes["policies"] = .tensor(Tensor(name: "", dims: policies.dims.map { Int($0) }, floats: rows))
+      if let site, (node.string("site") ?? node.name) == site, let points = PolicyTable.points(of: node) {
+        let exact = points.map { $0.map { _ in Policy.exact } }
+        copy.attributes.merge(SiteNode.attributes(exact)) { _, new in new }
       }
       return copy
     }

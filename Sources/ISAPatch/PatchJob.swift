@@ -86,7 +86,8 @@ public struct PatchJob: Sendable {
     do throws(ModelError) { model = try Model.load(path: options.model) } catch { throw ToolError(error) }
     if PatchedModel.isPatched(model) {
       throw ToolError(
-        "\(options.model) is patched already; run 'isa-patch restore' on it first, or give the original.", .dataError)
+        "\(options.model) is patched already; give the original, which 'isa-patch restore' makes of a patched file "
+          + "that nothing changed since.", .dataError)
     }
     if !options.dryRun { try files(model, output).check() }
     do throws(ModelError) { try model.checkExternalData() } catch { throw ToolError(error) }

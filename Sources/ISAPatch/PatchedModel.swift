@@ -4,43 +4,35 @@ import SparseAttention
 
 /// What a patched model says of itself.
 enum PatchedModel {
+  /// True where it has our nodes or our metadata. The import of our domain alone says nothing: ONNX Runtime writes one
+  /// into every model that it saves while the operator's library is loaded.
   static func isPatched(_ model: Model) -> Bool {
-    model.metadata["isa.version"] != nil || model.metadata[RestoreDelta.key] != nil
-      || model.opsets[RewriteNames.domain] != nil
+    model.metadata["isa.version"] != nil || model.metadata[RestoreDelta.key] != nil || hasOperators(model)
+  }
+
+  /// True where it runs with the operator's library alone.
+  static func hasOperators(_ model: Model) -> Bool { !nodes(of: model).isEmpty }
+
+  /// The nodes of our domain, wherever they stand, in graph order.
+  static func nodes(of model: Model) -> [Node] {
+    func walk(_ nodes: [Node]) -> [Node] {
+      nodes.flatMap { node in
+        (node.domain == RewriteNames.domain ? [node] : []) + node.subgraphs.flatMap { walk($0.nodes) }
+      }
+    }
+    return walk(model.graph.nodes) + model.functions.flatMap { walk($0.nodes) }
   }
 
   /// Site → policies, from the operator's nodes, in graph order.
   static func policies(_ model: Model) -> [(site: String, policy: SitePolicy)] {
-    var found: [(site: String, policy: SitePolicy)] = []
-    func walk(_ nodes: [Node]) {
-      for node in nodes {
-        if node.domain == RewriteNames.domain, node.opType == RewriteNames.attention, let policy = policy(node) {
-          found.append((node.string("site") ?? node.name, policy))
-        }
-        for graph in node.subgraphs { walk(graph.nodes) }
-      }
+    nodes(of: model).compactMap { node in
+      guard node.opType == RewriteNames.attention, let policy = policy(node) else { return nil }
+      return (node.string("site") ?? node.name, policy)
     }
-    walk(model.graph.nodes)
-    for function in model.functions { walk(function.nodes) }
-    return found
   }
 
   private static func policy(_ node: Node) -> SitePolicy? {
-    guard let tensor = node.tensor("policies"), tensor.dims.count == 3, tensor.dims[2] == Int64(Policy.rowLength),
-      let numbers = tensor.floatValues(), !numbers.isEmpty
-    else { return nil }
-    // Neither is zero, so that their product bounds both.
-    let (points, heads) = (Int(tensor.dims[0]), Int(tensor.dims[1]))
-    var table: [[Policy]] = []
-    for point in 0..<points {
-      var row: [Policy] = []
-      for head in 0..<heads {
-        let start = (point * heads + head) * Policy.rowLength
-        guard let policy = Policy(row: numbers[start..<start + Policy.rowLength]) else { return nil }
-        row.append(policy)
-      }
-      table.append(row)
-    }
+    guard let table = PolicyTable.points(of: node) else { return nil }
     let tile = node.ints("tile").flatMap { sizes in
       sizes.count == 3
         ? Grid(frames: Int(clamping: sizes[0]), rows: Int(clamping: sizes[1]), columns: Int(clamping: sizes[2])) : nil
@@ -49,5 +41,19 @@ enum PatchedModel {
       blockQ: Int(clamping: node.int("block_q") ?? 64), blockK: Int(clamping: node.int("block_k") ?? 64), tile: tile,
       edges: node.string("edges").flatMap(TileEdges.init) ?? .shared,
       compute: node.string("compute").flatMap(ComputeType.init) ?? .float32, points: table)
+  }
+}
+
+extension PolicyTable {
+  /// As the operator's library reads a node's attributes.
+  ///
+  /// - Returns: nil where they are none: a tensor that a converter rounded to float16 says nothing.
+  static func points(of node: Node) -> [[Policy]]? {
+    guard let heads = node.int("num_heads").map({ Int(clamping: $0) }) else { return nil }
+    if let list = node.floats(listAttribute) { return points(list, heads: heads) }
+    guard let tensor = node.tensor(tensorAttribute), tensor.elementType == ElementType.float32.rawValue,
+      tensor.dims.count == 3, tensor.dims[1] == Int64(heads), tensor.dims[2] == Int64(Policy.rowLength)
+    else { return nil }
+    return tensor.floatValues().flatMap { points($0, heads: heads) }
   }
 }

@@ -58,6 +58,9 @@ public struct Patcher: Sendable {
     return attention.needsBias(in: view)
   }
 
+  /// Sites of a patched model, as its own nodes tell them.
+  var replacedSites: [(node: String, site: Site)] { finder.replacedSites() }
+
   /// What has a softmax and is no site, and why.
   public var otherSoftmaxes: [OtherSoftmax] { finder.otherSoftmaxes(besides: sites) }
 
@@ -117,7 +120,17 @@ public struct Patcher: Sendable {
     delta.metadata = metadata
     var bytes: [UInt8]
     let result: Model
-    do throws(ModelError) { bytes = try delta.applied(to: model) } catch { throw ToolError(error) }
+    do throws(ModelError) {
+      bytes = try delta.applied(to: model)
+      // Models that ONNX Runtime saved alone have any.
+      let names = RuntimeNames.delta(for: model)
+      if !names.isEmpty {
+        let patched = try Model.load(bytes: bytes, path: model.path)
+        bytes = try RuntimeNames.delta(for: patched).applied(to: patched)
+      }
+    } catch {
+      throw ToolError(error)
+    }
     if plan.isPortable { bytes += try PortableModel.body(for: bytes, path: model.path) }
     do throws(ModelError) { result = try Model.load(bytes: bytes, path: model.path) } catch { throw ToolError(error) }
     if let violation = GraphSpecification.violation(in: result, madeFrom: model) {

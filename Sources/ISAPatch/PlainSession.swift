@@ -17,7 +17,7 @@ struct PlainSession {
       var options = Session.Options(threads: threads)
       options.spinning = spinning
       options.profilePrefix = profilePrefix
-      if model.opsets[RewriteNames.domain] != nil { options.opLibraries = [try OpLibrary.find(besideModel: path)] }
+      if PatchedModel.hasOperators(model) { options.opLibraries = [try OpLibrary.find(besideModel: path)] }
       if bytes != nil { options.externalDataFolder = URL(fileURLWithPath: path).deletingLastPathComponent().path }
       session = try Session(Library.load(), model: bytes.map { .bytes($0) } ?? .path(path), options: options)
     } catch {

@@ -16,7 +16,7 @@ enum PortableModel {
         "\(path) is of IR \(ir) and opset \(opset), and --portable needs \(least.ir) and \(least.opset); export it again "
           + "or leave --portable out.", .dataError)
     }
-    let nodes = nodes(of: model)
+    let nodes = PatchedModel.nodes(of: model).filter { $0.opType == RewriteNames.attention }
     let inputs = Set(nodes.map { StandardBody.Inputs(of: $0) })
     guard inputs.count == 1, let all = inputs.first else {
       throw ToolError(
@@ -24,16 +24,5 @@ enum PortableModel {
           + "that are alike with --only.", .dataError)
     }
     return StandardBody.field(all, count: nodes.map(\.inputs.count).max() ?? 0, opset: opset)
-  }
-
-  /// The operator's nodes, wherever they stand.
-  private static func nodes(of model: Model) -> [Node] {
-    func walk(_ nodes: [Node]) -> [Node] {
-      nodes.flatMap { node in
-        (node.domain == RewriteNames.domain && node.opType == RewriteNames.attention ? [node] : [])
-          + node.subgraphs.flatMap { walk($0.nodes) }
-      }
-    }
-    return walk(model.graph.nodes) + model.functions.flatMap { walk($0.nodes) }
   }
 }

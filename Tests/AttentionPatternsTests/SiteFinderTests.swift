@@ -48,6 +48,48 @@ private func sites(_ m: TinyModel) throws -> [Site] {
     #expect(site.reason?.sentence.contains("probabilities") == true)
   }
 
+  /// Nothing is known of what a custom operator makes: the product's weight tells the type, the transposition the rank.
+  @Test(arguments: ["weights", "output"]) func findsAttentionBehindCustomOperators(typeFrom: String) throws {
+    var m = TinyModel()
+    m.input("x", 1, ["B", "S", 16])
+    m.node("Anything", domain: "company.ops", ["x"], ["h"])
+    m.initializer("split", int64s: [0, -1, 2, 8], shape: [4])
+    for name in ["q", "k", "v"] {
+      if typeFrom == "weights" {
+        m.initializer("w" + name, floats: AttentionModel.noise(256, seed: 1), shape: [16, 16])
+        m.node("MatMul", ["h", "w" + name], [name])
+      } else {
+        m.node("Project", domain: "company.ops", ["h"], [name])
+      }
+      m.node("Reshape", [name, "split"], [name + "4"])
+      m.node("Transpose", [name + "4"], [name + "t"], ["perm": .ints(name == "k" ? [0, 2, 3, 1] : [0, 2, 1, 3])])
+    }
+    m.node("MatMul", ["qt", "kt"], ["scores"])
+    m.node("Softmax", ["scores"], ["p"], ["axis": .int(-1)])
+    m.node("MatMul", ["p", "vt"], ["y"])
+    m.output("y", 1)
+    let site = try #require(try sites(m).first)
+    #expect(site.isReplaceable, "\(site.reason?.sentence ?? "")")
+    #expect(site.attention?.elementType == .float32)
+    #expect(site.heads == 2 && site.headSize == 8)
+    #expect(site.kind == .`self`)
+  }
+
+  /// Keys that a window pooled are no longer the queries' tokens.
+  @Test func pooledKeysAreOthers() throws {
+    var m = TinyModel()
+    m.input("x", 1, [1, 12, 16])
+    m.initializer("windows", int64s: [1, 4, 3, 16], shape: [4])
+    m.node("Reshape", ["x", "windows"], ["w"])
+    m.node("ReduceMean", ["w"], ["pooled"], ["axes": .ints([2]), "keepdims": .int(0)])
+    m.node("Transpose", ["pooled"], ["kt"], ["perm": .ints([0, 2, 1])])
+    m.node("MatMul", ["x", "kt"], ["scores"])
+    m.node("Softmax", ["scores"], ["p"], ["axis": .int(-1)])
+    m.node("MatMul", ["p", "pooled"], ["y"])
+    m.output("y", 1)
+    #expect(try sites(m).map(\.kind) == [.cross])
+  }
+
   @Test func namesAreUnique() throws {
     var m = TinyModel()
     m.input("x", 1, [1, 2, 6, 4])

@@ -11,7 +11,7 @@ for model in Tests/Fixtures/forms/*.onnx; do
   # 2: nothing was replaced.
   [ "$code" = 0 ] || [ "$code" = 2 ] || { echo "$model ended with $code:" >&2; cat "$folder/error" >&2; exit 1; }
 done
-for version in 1.17.3 1.22.1 1.31.1; do
+for version in 1.17.3 1.22.1 1.31.1 1.32.0; do
   Tests/Python/make-environment.sh "$version"
   ".deps/python/onnxruntime-$version/bin/python" Tests/CommandLine/forms.py "$folder" .build/release/libisa_ops.so
 done

@@ -19,6 +19,15 @@ def kernels(path):
     return sum(node.domain == "isa" for node in onnx.load(path).graph.node)
 
 
+def reads(path, feeds):
+    """Whether onnx's evaluator knows the operators of an original."""
+    try:
+        ReferenceEvaluator(str(path)).run(None, feeds)
+    except Exception:
+        return False
+    return True
+
+
 failed, counts = [], dict(onnxruntime=0, reference=0)
 for form in json.loads((FORMS / "forms.json").read_text()):
     path = folder / f"{form['name']}.onnx"
@@ -55,7 +64,8 @@ for form in json.loads((FORMS / "forms.json").read_text()):
         try:
             compare("onnx", ReferenceEvaluator(model).run(None, feeds)[0], "reference")
         except Exception as failure:
-            failed.append(f"{form['name']} in onnx: {str(failure)[:200]}")
+            if reads(FORMS / f"{form['name']}.onnx", feeds):
+                failed.append(f"{form['name']} in onnx: {str(failure)[:200]}")
 print(f"ONNX Runtime {ort.__version__}: {counts}")
 if not failed and (counts["onnxruntime"] <= 40 or counts["reference"] <= 20):
     failed.append("hardly a form ran")

@@ -9,7 +9,7 @@ for model in Tests/Fixtures/forms/*.onnx; do
   .build/release/isa-patch patch "$model" -o "$folder/$(basename "$model")" --min-tokens 1 --only '*' --portable --quiet \
     >/dev/null 2>&1 || rm -f "$folder/$(basename "$model")"
 done
-for version in 1.17.3 1.22.1 1.31.1; do
+for version in 1.17.3 1.22.1 1.31.1 1.32.0; do
   Tests/Python/make-environment.sh "$version"
   ".deps/python/onnxruntime-$version/bin/python" Tests/CommandLine/portable.py "$folder" .build/release/libisa_ops.so
 done

@@ -191,6 +191,170 @@ def masks():
     g.save("mask_subtracted", heads=H)
 
 
+def factors():
+    """What the scores are multiplied with and is no number: a head's, a query's, a run's."""
+    def scaled(name, by, op="Mul", **more):
+        g = Graph()
+        q, k, v = qkv(g)
+        x = getattr(g, op)(scores(g, q, k), by(g))
+        g.output(g.MatMul(g.softmax(g.Add(x, g.input("bias", (B, 1, S, S)))), v))
+        g.save(name, heads=H, **more)
+
+    scaled("temperature_of_heads", lambda g: g.floats(random.normal(size=(1, H, 1, 1))))
+    scaled("swin2_logit_scale", lambda g: g.Exp(g.Clip(
+        g.floats(random.normal(size=(H, 1, 1))), g.floats(-3.), g.floats(np.log(100)))))
+    scaled("temperature_of_queries", lambda g: g.input("tau", (B, H, S, 1)))
+    scaled("scale_of_a_run", lambda g: g.input("scale", (1,)))
+    scaled("divided_by_a_run", lambda g: g.Add(g.Abs(g.input("scale", ())), g.floats(1)), op="Div")
+
+
+def written_out():
+    """Softmaxes in primitives, as JAX, TensorFlow and people write them."""
+    def written(name, output, **more):
+        g = Graph(**more)
+        q, k, v = qkv(g)
+        g.output(output(g, scores(g, q, k), v))
+        g.save(name, heads=H)
+
+    def back(g, x, expand=False):
+        x = g.Reshape(x, g.constant([B, H, S, 1]))
+        return g.Identity(g.Expand(x, g.constant([B, H, S, S]))) if expand else x
+
+    def largest(g, x, keep):
+        return g.ReduceMax(x, axes=[-1], keepdims=keep)
+
+    def total(g, x, keep):
+        return g.ReduceSum(x, g.constant([3]), keepdims=keep)
+
+    def jax(g, x, v, expand=True):
+        e = g.Exp(g.Sub(x, back(g, largest(g, x, 0), expand)))
+        return g.MatMul(g.Div(e, back(g, total(g, e, 0), expand)), v)
+
+    written("written_out_and_expanded", jax)
+    written("written_out_and_reshaped", lambda g, x, v: jax(g, x, v, False))
+    written("written_out_and_unsqueezed", lambda g, x, v: (lambda e: g.MatMul(
+        g.Div(e, g.Unsqueeze(total(g, e, 0), g.constant([-1]))), v))(g.Exp(x)))
+    written("exp_of_log_softmax", lambda g, x, v: g.MatMul(g.Exp(g.LogSoftmax(x, axis=-1)), v))
+    written("without_the_maximum", lambda g, x, v: (lambda e: g.MatMul(g.Div(e, total(g, e, 1)), v))(g.Exp(x)))
+    written("times_the_reciprocal", lambda g, x, v: (lambda e: g.MatMul(
+        g.Mul(e, g.Reciprocal(total(g, e, 1))), v))(g.Exp(x)))
+    written("normalised_after", lambda g, x, v: (lambda e: g.Div(g.MatMul(e, v), total(g, e, 1)))(
+        g.Exp(g.Sub(x, largest(g, x, 1)))))
+    written("normalised_after_by_the_reciprocal", lambda g, x, v: (lambda e: g.Mul(
+        g.Reciprocal(total(g, e, 1)), g.MatMul(e, v)))(g.Exp(g.Sub(x, largest(g, x, 1)))))
+    written("log_sum_exp_reshaped", lambda g, x, v: g.MatMul(g.Exp(g.Sub(
+        x, back(g, g.ReduceLogSumExp(x, axes=[-1], keepdims=0), True))), v))
+
+
+def shared():
+    # LightGlue: both images attend by one matrix of scores.
+    g = Graph()
+    q, k = g.input("q", (B, H, S, D)), g.input("k", (B, H, S + 1, D))
+    x = g.Einsum(q, k, equation="bhid,bhjd->bhij")
+    m = g.Einsum(g.softmax(x), g.input("w", (B, H, S + 1, D)), equation="bhij,bhjd->bhid")
+    n = g.Einsum(g.softmax(g.Transpose(x, perm=[0, 1, 3, 2])), g.input("v", (B, H, S, D)), equation="bhji,bhid->bhjd")
+    g.output(g.Concat(m, n, axis=2))
+    g.save("scores_of_two", heads=H, sites=2)
+    # DeBERTa: products in three dimensions, the softmax and what is added in four.
+    g = Graph()
+    q, k, v = (g.Reshape(g.Transpose(g.Reshape(x, g.constant([B, S, H, D])), perm=[0, 2, 1, 3]), g.constant(
+        [B * H, S, D])) for x in qkv(g, (B, S, H * D)))
+    x = g.Add(g.Reshape(scores(g, q, k, 3), g.constant([B, H, S, S])), g.input("bias", (1, H, S, S)))
+    y = g.Reshape(g.MatMul(g.Reshape(g.softmax(x), g.constant([B * H, S, S])), v), g.constant([B, H, S, D]))
+    g.output(g.Reshape(g.Transpose(y, perm=[0, 2, 1, 3]), g.constant([B, S, H * D])))
+    g.save("reshaped_weights", heads=H)
+    # Learned queries stand once for the whole batch.
+    g = Graph()
+    k, v = g.input("k", ("b", H, "s", D)), g.input("v", ("b", H, "s", D))
+    g.output(g.MatMul(g.softmax(scores(g, g.floats(random.normal(size=(1, H, 5, D))), k)), v))
+    g.save("learned_queries", heads=H, lengths={"b": B, "s": S})
+    # SegFormer: keys of windows, pooled.
+    g = Graph()
+    x = g.input("x", (B, S, H * D))
+    pooled = g.Reshape(x, g.constant([B, S // 2, 2, H * D]))
+    pooled = g.ReduceMean(pooled, axes=[2], keepdims=0)
+    weight = lambda: g.floats(random.normal(size=(H * D, H * D)) / 5)
+    heads = lambda y, n: g.Transpose(g.Reshape(g.MatMul(y, weight()), g.constant([B, n, H, D])), perm=[0, 2, 1, 3])
+    q, k, v = heads(x, S), heads(pooled, S // 2), heads(pooled, S // 2)
+    g.output(g.MatMul(g.softmax(scores(g, q, k)), v))
+    g.save("pooled_keys", heads=H)
+    # Keys too.
+    g = Graph()
+    q, k, v = qkv(g, (B, H, S, D), (1, H, S, D))
+    g.output(g.MatMul(g.softmax(scores(g, q, k)), v))
+    g.save("keys_of_a_batch", heads=H)
+
+
+def unknown():
+    """Attention behind operators that no rule gives a shape for."""
+    def behind(name, operator, runs=True, **more):
+        g = Graph(**more)
+        x = operator(g, g.input("x", ("b", "s", H * D)))
+        q, k, v = (g.Transpose(g.Reshape(g.MatMul(x, g.floats(random.normal(size=(H * D, H * D)) / 5)), g.constant(
+            [0, -1, H, D])), perm=[0, 2, 1, 3]) for _ in range(3))
+        y = g.Transpose(g.MatMul(g.softmax(scores(g, q, k)), v), perm=[0, 2, 1, 3])
+        g.output(g.Reshape(y, g.constant([0, -1, H * D])))
+        g.save(name, heads=H, lengths={"b": B, "s": S}, **({} if runs else {"runs": False}))
+
+    def packed(g, x):
+        # 4 bits a weight, 16 to a block.
+        g.domains["com.microsoft"] = 1
+        blocks = -(-H * D // 16)
+        weights = g.constant(random.integers(0, 255, (H * D, blocks, 8)), np.uint8)
+        return g.MatMulNBits(x, weights, g.floats(random.uniform(size=H * D * blocks) / 20), domain="com.microsoft",
+                             K=H * D, N=H * D, bits=4, block_size=16)
+
+    def dynamic(g, x):
+        g.domains["com.microsoft"] = 1
+        return g.DynamicQuantizeMatMul(x, g.constant(random.integers(0, 255, (H * D, H * D)), np.uint8), g.floats(0.01),
+                                       g.constant(np.uint8(128), np.uint8), domain="com.microsoft")
+
+    def sixteen_bits(g, x):
+        g.domains["com.microsoft"] = 1
+        scale, zero = g.floats(1e-3), g.constant(np.uint16(30000), np.uint16)
+        return g.DequantizeLinear(g.QuantizeLinear(x, scale, zero, domain="com.microsoft"), scale, zero,
+                                  domain="com.microsoft")
+
+    def recurrent(gates):
+        def add(g, x):
+            op = {3: "GRU", 4: "LSTM"}[gates]
+            weights = [g.floats(random.normal(size=(1, gates * H * D, H * D)) / 5) for _ in range(2)]
+            y = getattr(g, op)(g.Transpose(x, perm=[1, 0, 2]), *weights, hidden_size=H * D)
+            return g.Transpose(g.Squeeze(y, g.constant([1])), perm=[1, 0, 2])
+        return add
+
+    behind("behind_matmul_of_bits", packed)
+    behind("behind_dynamic_quantisation", dynamic)
+    behind("behind_lstm", recurrent(4))
+    behind("behind_gru", recurrent(3))
+    behind("behind_a_transform", lambda g, x: g.Gather(
+        g.DFT(g.Unsqueeze(x, g.constant([-1])), axis=1), g.constant(0), axis=-1))
+    behind("behind_16_bits", sixteen_bits)
+    behind("behind_a_grid", lambda g, x: g.Reshape(g.GridSample(
+        g.Unsqueeze(x, g.constant([1])), g.Tanh(g.input("grid", ("b", "s", H * D, 2)))), g.constant([0, -1, H * D])))
+    behind("behind_a_sequence", lambda g, x: g.SequenceAt(g.SequenceConstruct(g.Neg(x), x), g.constant(1)))
+    behind("behind_an_optional", lambda g, x: g.OptionalGetElement(g.Optional(x)), opset=18)
+
+    # Tokens looked up by ONNX Runtime's fused embedding.
+    g = Graph()
+    ids = g.Cast(g.Abs(g.Clip(g.input("x", ("b", "s")), g.floats(-6), g.floats(6))), to=TensorProto.INT32)
+    table = lambda rows: g.floats(random.normal(size=(rows, H * D)))
+    x = g.EmbedLayerNormalization(ids, "", table(8), table(S), "", g.floats(np.ones(H * D)), g.floats(np.zeros(H * D)),
+                                  domain="com.microsoft", outputs=2)[0]
+    q, k, v = (g.Transpose(g.Reshape(g.MatMul(x, g.floats(random.normal(size=(H * D, H * D)) / 5)), g.constant(
+        [0, -1, H, D])), perm=[0, 2, 1, 3]) for _ in range(3))
+    g.output(g.MatMul(g.softmax(scores(g, q, k)), v))
+    g.save("behind_an_embedding", heads=H, lengths={"b": B, "s": S})
+
+    # Fused operators that read three axes.
+    g = Graph()
+    x = g.SequenceAt(g.SequenceConstruct(g.input("x", ("b", "s", H * D))), g.constant(0))
+    q, k, v = (g.MatMul(x, g.floats(random.normal(size=(H * D, H * D)) / 5)) for _ in range(3))
+    g.domains["com.microsoft"] = 1
+    g.output(g.MultiHeadAttention(q, k, v, domain="com.microsoft", num_heads=H))
+    g.save("fused_behind_a_sequence", heads=H, lengths={"b": B, "s": S})
+
+
 def cores():
     # Two chunks of queries on the same keys.
     g = Graph()
@@ -325,8 +489,15 @@ def refused():
         scores(g, q, k), g.floats(random.normal(size=(H, H, 1, 1))))))
     kept("soft_cap", "soft cap", lambda g, q, k: g.softmax(g.Mul(
         g.Tanh(g.Div(scores(g, q, k), g.floats(20))), g.floats(20))))
-    kept("temperature_of_heads", "times something", lambda g, q, k: g.softmax(g.Mul(
-        scores(g, q, k), g.floats(random.normal(size=(1, H, 1, 1))))))
+    kept("scores_times_a_gate", "differs from key to key", lambda g, q, k: g.softmax(g.Mul(
+        scores(g, q, k), g.input("gate", (B, 1, 1, S)))))
+    kept("gate_around_a_mask", "a mask that is multiplied", lambda g, q, k: g.softmax(g.Mul(
+        g.Add(scores(g, q, k), g.input("bias", (B, 1, S, S))), g.input("gate", (H, 1, 1)))))
+    kept("scores_used_elsewhere", "scores are also used by ReduceMean", lambda g, q, k: (
+        lambda x: (g.output(g.ReduceMean(x), "mean"), g.softmax(x))[1])(scores(g, q, k)))
+    # The maximum of each query's column: another softmax.
+    kept("sum_over_queries", "another axis than the keys", lambda g, q, k: (
+        lambda e: g.Div(e, g.ReduceSum(e, g.constant([-2]), keepdims=1)))(g.Exp(scores(g, q, k))))
     kept("clipped", "clipped", lambda g, q, k: g.softmax(g.Clip(scores(g, q, k), g.floats(-5), g.floats(5))))
     kept("filled_with_zero", "puts 0.0 in the place of scores", lambda g, q, k: g.softmax(g.Where(
         g.input("keep", (B, 1, S, S), TensorProto.BOOL), scores(g, q, k), g.floats(0))))
@@ -344,6 +515,29 @@ def refused():
     q, k, v = (g.input(name, None) for name in "qkv")
     g.output(g.MatMul(g.softmax(g.MatMul(q, g.Transpose(k, perm=[0, 1, 3, 2]))), v))
     g.save("no_shapes", reason="does not tell", runs=False)
+    def fused(name, reason, opset, q, k, *more, runs=False, **attributes):
+        g = Graph(opset)
+        inputs = [g.input("q", q), g.input("k", k), g.input("v", k)]
+        g.output(g.Attention(*inputs, *(x and g.input(*x) for x in more), **attributes))
+        g.save(name, reason=reason, runs=runs)
+
+    shape = ("b", "h", "s", "d")
+    fused("heads_of_a_run", "told by a run alone", 23, shape, shape)
+    fused("mask_of_fewer_columns", "5 columns for 7 keys", 23, (B, 2, 5, 8), (B, 2, 7, 8),
+          ("keep", (5, 5), TensorProto.BOOL))
+    fused("counts_of_keys", "nonpad_kv_seqlen", 24, (B, 2, 5, 8), (B, 2, 7, 8), "", "", "",
+          ("n", (B,), TensorProto.INT64))
+    # As ONNX Runtime's quantisation to QOperator writes it.
+    g = Graph()
+    scale, zero = g.floats(0.02), g.constant(np.uint8(128), np.uint8)
+    q, k, v = (g.QuantizeLinear(x, scale, zero) for x in qkv(g))
+    each = (scale, zero)
+    x = g.QLinearMatMul(q, *each, g.Transpose(k, perm=[0, 1, 3, 2]), *each, *each)
+    p = g.QLinearSoftmax(x, *each, g.floats(1 / 256), g.constant(np.uint8(0), np.uint8), domain="com.microsoft",
+                         axis=-1, opset=17)
+    y = g.QLinearMatMul(p, g.floats(1 / 256), g.constant(np.uint8(0), np.uint8), v, *each, *each)
+    g.output(g.DequantizeLinear(y, *each))
+    g.save("quantised_throughout", reason="products are quantised")
     kept("normalised_again", "divided by something", lambda g, q, k: (
         lambda p: g.Div(p, g.ReduceSum(p, g.constant([-1]), keepdims=1)))(g.softmax(scores(g, q, k))))
 
@@ -353,4 +547,5 @@ if __name__ == "__main__":
     for old in FOLDER.glob("*.onnx"):
         old.unlink()
     grouped(), ranks(), masks(), cores(), functions(), opsets(), microsoft(), refused()
+    factors(), written_out(), shared(), unknown()
     (FOLDER / "forms.json").write_text(json.dumps(CASES, indent=1) + "\n")

@@ -44,6 +44,28 @@ import Testing
     }
   }
 
+  /// Element types by neighbourhood, ranks by readers, both ways through an operator that nothing is known of.
+  @Test func readersTellWhatNoRuleDoes() throws {
+    var m = TinyModel()
+    m.input("x", 1, [2, 3])
+    m.node("Anything", domain: "company.ops", ["x"], ["h"])
+    m.node("Cast", ["h"], ["half"], ["to": .int(10)])
+    m.initializer("w", floats: [Float](repeating: 1, count: 12), shape: [4, 3])
+    m.node("MatMul", ["h", "w"], ["product"])
+    m.node("Transpose", ["product"], ["turned"], ["perm": .ints([0, 2, 1])])
+    m.node("Anything", domain: "company.ops", ["x"], ["alone"])
+    m.output("turned", 1)
+    let shapes = ShapeInference(try Model.load(bytes: m.bytes, path: "m")).main
+    #expect(shapes.elementType(of: "h") == 1)
+    #expect(shapes.elementType(of: "product") == 1)
+    #expect(shapes.elementType(of: "half") == 10)
+    #expect(shapes.shape(of: "product")?.map { $0?.value } == [nil, nil, 3])
+    #expect(shapes.shape(of: "h")?.map { $0?.value } == [nil, nil, 4])
+    #expect(shapes.shape(of: "turned")?.map { $0?.value } == [nil, 3, nil])
+    #expect(shapes.elementType(of: "alone") == 0)
+    #expect(shapes.shape(of: "alone") == nil)
+  }
+
   @Test(arguments: cases)
   func foldedElementsHoldForEveryRun(run: Case) throws {
     let shapes = ShapeInference(try Fixtures.model(String(run.model.dropLast(5)))).main

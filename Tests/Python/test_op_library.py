@@ -183,6 +183,32 @@ def test_full_density_is_exact():
             assert s.shape == (1, 2, 4) and np.allclose(s[..., 0], 1)
 
 
+def test_policies_as_a_list():
+    """What converters to float16 leave of the tensor is not what counts."""
+    feeds = {name: 0.3 * normal(1, 2, 600, 16) for name in ("query", "key", "value")}
+    sparse = policies([policy(select=(2, 8e-6), rank=1)] * 2)
+    rows = [float(x) for x in sparse.ravel()]
+    rounded = np.maximum(sparse.astype(np.float16), np.float16(1e-7)) * (sparse > 0)
+
+    def run(**attributes):
+        return library.run(feeds, outputs=("output", "statistics"), num_heads=2, **attributes)
+
+    expected, statistics = run(policies=sparse)
+    assert 0 < statistics[0, 0, 0] < 1
+    for attributes in ({"policies": rounded.astype(np.float16)}, {"policies": exact(2)}, {}):
+        y, s = run(policy_rows=rows, **attributes)
+        assert np.array_equal(y, expected) and np.array_equal(s, statistics), attributes
+    # A list holds as many points as it has rows.
+    y, s = library.run({**feeds, "point": np.array([1], np.int64)}, outputs=("output", "statistics"), num_heads=2,
+                       policy_rows=[float(x) for x in EXACT] * 2 + rows)
+    assert np.array_equal(y, expected)
+    fails(lambda: run(policies=rounded.astype(np.float16)), "blocks.0.attn", "policies", "float32",
+          "convert the original")
+    fails(lambda: run(policy_rows=rows[:-1]), "blocks.0.attn", "policy_rows", "19")
+    fails(lambda: run(policy_rows=rows[:10]), "policy_rows", "2 heads")
+    fails(lambda: run(policy_rows=rows[:12] + [5.0] + rows[13:]), "without meaning", "head 1")
+
+
 def test_points():
     q = normal(1, 2, 512, 32)
     sparse = policy(select=(0, 0.125))

@@ -28,8 +28,18 @@ struct DecomposedAttention {
       let secondAxes = secondAxes(second, rank: firstAxes.result.count, valueRank: valueShape.count)
     else { return rejected(.formNotUnderstood("a product of other axes"), at: first) }
     recognition.pattern = description(first: firstAxes)
+    let turns = turnedScores
+    for order in turns {
+      guard let turned = firstAxes.transposingResult(order) else {
+        return rejected(.formNotUnderstood("a softmax over another axis than the keys"), at: softmax)
+      }
+      firstAxes = turned
+    }
     guard let axis = softmaxAxis(softmax, rank: firstAxes.result.count) else {
       return rejected(.formNotUnderstood("a softmax over another axis than the keys"), at: softmax)
+    }
+    if let misplaced = misplacedReduction(axis: axis, rank: firstAxes.result.count, second: secondAxes) {
+      return rejected(.formNotUnderstood("a softmax written out with other axes than its own"), at: misplaced)
     }
     // k qᵀ with a softmax over its rows is q kᵀ with one over its columns.
     if firstAxes.left.contains(firstAxes.result[axis]), !firstAxes.right.contains(firstAxes.result[axis]) {
@@ -41,7 +51,11 @@ struct DecomposedAttention {
         first: firstAxes, second: secondAxes, softmaxAxis: axis, shapes: (queryShape, keyShape, valueShape))
     else { return rejected(.formNotUnderstood("a softmax over another axis than the keys"), at: softmax) }
     var resolver = OperandResolver(walker: LayoutWalker(view: view, throughQuantisation: isQuantised), axes: axes)
-    guard let resolved = resolver.resolve(query: query, key: key, value: value, output: output) else {
+    let factors = factors(of: firstAxes)
+    guard
+      let resolved = resolver.resolve(
+        query: query, key: key, value: value, output: output, queryAsItLies: !factors.isEmpty)
+    else {
       return rejected(.formNotUnderstood("tensors that do not lie as the operator reads them"))
     }
     guard resolved.hasOneType else { return rejected(.typeNotSupported("different types in its two products")) }
@@ -54,6 +68,7 @@ struct DecomposedAttention {
       scale: resolved.scale * firstAxes.alpha, masks: [], isCausal: false, heads: Int(heads), keyHeads: Int(keyHeads),
       headSize: Int(headSize), batch: resolved.batch, queryLength: resolved.queryLength, keyLength: resolved.keyLength)
     attention.elementType = view.elementType(resolved.query.value) ?? view.elementType(output)
+    attention.query.factors = factors
     var masks = MaskReader(view: view, attention: attention)
     masks.isInOrder = axes.scoresAreInOrder
     attention.maskScale = maskScale()
@@ -86,11 +101,21 @@ struct DecomposedAttention {
     attention.isCausal = masks.isCausal
     recognition.attention = attention
     let sources = [resolved.query, resolved.key, resolved.value]
-    if isQuantised || sources.contains(where: { view.producer($0.value)?.opType == "DequantizeLinear" }) {
-      return rejected(.quantised)
+    if isQuantised { return rejected(.quantised) }
+    if let dequantised = sources.lazy.compactMap({ view.producer($0.value) }).first(where: {
+      $0.opType == "DequantizeLinear"
+    }) {
+      return rejected(.quantisedOperands, at: dequantised)
     }
     if masks.isCausal { return rejected(.causal, at: maskStep?.node) }
-    guard resolver.hasOneBatch else { return rejected(.formNotUnderstood("keys shared by a whole batch")) }
+    guard let repeated = resolver.repeatedOverBatch, queriesCanBeRead(attention.query) else {
+      return rejected(.formNotUnderstood("keys shared by a part of the batch"))
+    }
+    attention.query.isRepeatedOverBatch = repeated.query
+    attention.key.isRepeatedOverBatch = repeated.key
+    attention.value.isRepeatedOverBatch = repeated.value
+    if repeated.query { attention.batch = repeated.batch }
+    recognition.attention = attention
     guard secondAxes.alpha == 1 else {
       return rejected(.formNotUnderstood("a factor in its second product"), at: second)
     }
@@ -98,17 +123,31 @@ struct DecomposedAttention {
     for step in steps {
       if let reason = refusal(of: step) { return rejected(reason, at: step.node) }
     }
+    if let reason = refusalOfFactors(firstAxes, factors) {
+      return rejected(reason, at: steps.first { $0.tag.hasPrefix("factor") }?.node)
+    }
+    guard turns.isEmpty || !steps.contains(where: { $0.values["mask"] != nil || $0.tag == "Reshape" }) else {
+      return rejected(.formNotUnderstood("transposed scores with a mask"), at: maskStep?.node)
+    }
+    guard reshapesAgree(first, softmax, second, attention) else {
+      return rejected(.formNotUnderstood("reshaped scores"), at: steps.first { $0.tag == "Reshape" }?.node)
+    }
     guard guardsAreRead else {
       let step = match.steps["probabilities"]?.first { $0.nodes["guard"] != nil }
       return rejected(.formNotUnderstood("weights that are replaced after the softmax"), at: step?.node)
     }
-    guard reshapesAgree(first, softmax, attention) else {
-      return rejected(.formNotUnderstood("reshaped scores"), at: steps.first { $0.tag == "Reshape" }?.node)
+    guard rowsWithoutKeysAgree(attention) else {
+      return rejected(.formNotUnderstood("a mask of finite numbers and a softmax without its maximum"), at: maskStep?.node)
     }
     if let refusal = masks.refusal { return rejected(.maskNotSupported(refusal), at: maskStep?.node) }
-    // The scores, and all between them and the second product, must not be read by others.
-    if let (node, user) = otherUser(of: match.used + guardNodes, except: output) {
-      return rejected(.probabilitiesUsedElsewhere(user), at: node)
+    // The scores, and all between them and the second product, must not be read by others, if not by other sites.
+    for (node, value, user) in otherUsers(of: match.used + guardNodes, except: output) {
+      guard let user, isBeforeSoftmax(node, softmax) else {
+        return rejected(
+          .probabilitiesUsedElsewhere(user.map { "\($0.opType) \($0.label)" } ?? "the graph's output \(value)"),
+          at: node)
+      }
+      recognition.sharing.append(.init(node: node, user: user))
     }
     return recognition
   }
@@ -185,13 +224,17 @@ struct DecomposedAttention {
       ?? ScoresAxes(rank: product.result.count, batch: [])
   }
 
-  /// Scores that are reshaped for a mask have to keep queries and keys, and heads where these are apart from the batch,
-  /// and to lie as before when the softmax reads them.
-  private func reshapesAgree(_ first: Node, _ softmax: Node, _ attention: Attention) -> Bool {
+  /// Scores that are reshaped for a mask have to keep queries and keys, and heads where these are apart from the batch;
+  /// the weights have to lie as the first product wrote the scores when the second one reads them.
+  private func reshapesAgree(_ first: Node, _ softmax: Node, _ second: Node, _ attention: Attention) -> Bool {
     let steps = match.steps["scores"] ?? []
-    guard steps.contains(where: { $0.tag == "Reshape" }) else { return true }
+    let after = match.steps["probabilities"] ?? []
+    guard (steps + after).contains(where: { $0.tag == "Reshape" }) else { return true }
+    let isSecond = match.tags["second product"]?.hasSuffix("weights second") ?? false
     guard let scores = first.outputs.first.flatMap({ view.shape($0) }), scores.count > 2, !scores.contains(nil),
-      softmax.opType == "Softmax", softmax.inputs.first.flatMap({ view.shape($0) }) == scores
+      softmax.opType == "Softmax", softmax.inputs.first.flatMap({ view.shape($0) })?.suffix(2) == scores.suffix(2),
+      !after.contains(where: { $0.nodes["turned"] != nil }), second.inputs.count > 1,
+      view.shape(second.inputs[isSecond ? 1 : 0]) == scores
     else { return false }
     return steps.allSatisfy { step in
       guard let masked = step.nodes["masked"] else { return true }
@@ -202,49 +245,60 @@ struct DecomposedAttention {
     }
   }
 
-  /// Written-out softmaxes name their operand twice.
-  private func sumsAgree() -> Bool {
-    guard let sum = match.nodes["sum"] else { return true }
-    if let exponential = match.nodes["exponential"] {
-      let difference = exponential.inputs.first.flatMap { view.producer($0) }
-      return sum.inputs.first == exponential.outputs.first
-        && match.nodes["maximum"]?.inputs.first == difference?.inputs.first
+  /// How the scores are transposed between the first product and the softmax, innermost first.
+  private var turnedScores: [[Int]] {
+    (match.steps["scores"] ?? []).reversed().compactMap { step in
+      step.nodes["turned"].map { $0.ints("perm")?.map { Int(clamping: $0) } ?? [] }
     }
-    let difference = match.nodes["softmax"]?.inputs.first.flatMap { view.producer($0) }
-    return sum.inputs.first == difference?.inputs.first
   }
 
-  /// The axis that the softmax sums over, where it is one.
-  private func softmaxAxis(_ node: Node, rank: Int) -> Int? {
-    if node.opType == "Softmax" {
-      let axis = Int(clamping: node.int("axis") ?? ((view.opsets[""] ?? 0) >= 13 ? -1 : 1))
-      let normal = axis < 0 ? axis + rank : axis
-      // Before opset 13 everything from the axis on is one.
-      if (view.opsets[""] ?? 0) < 13, normal != rank - 1 { return nil }
-      return (0..<rank).contains(normal) ? normal : nil
+  // MARK: Factors that a run or a head has
+
+  /// What the scores are multiplied with that is no number, as factors of the queries.
+  private func factors(of product: ProductAxes) -> [Attention.Operand.Factor] {
+    (match.steps["scores"] ?? []).reversed().compactMap { step in
+      guard step.tag.hasPrefix("factor"), let value = step.values["by"] else { return nil }
+      return .init(value: value, divides: step.tag == "factor by Div")
     }
-    let reductions = [match.nodes["sum"], match.nodes["maximum"]].compactMap { $0 }
-    var found: Int?
-    for reduction in reductions {
-      let axes: [Int64]? =
-        reduction.ints("axes")
-        ?? (reduction.inputs.count > 1 ? view.shapes.numbers(of: reduction.inputs[1])?.map { Int64($0) } : nil)
-      guard let axes, axes.count == 1, (reduction.int("keepdims") ?? 1) == 1 else { return nil }
-      let normal = Int(clamping: axes[0] < 0 ? axes[0] + Int64(rank) : axes[0])
-      guard (0..<rank).contains(normal), found == nil || found == normal else { return nil }
-      found = normal
+  }
+
+  /// A factor that is the same for all keys of a query may be the query's: q kᵀ · f = (q · f) kᵀ.
+  private func refusalOfFactors(_ product: ProductAxes, _ factors: [Attention.Operand.Factor]) -> KeptReason? {
+    guard !factors.isEmpty else { return nil }
+    let steps = match.steps["scores"] ?? []
+    let isAligned =
+      product.left.count == product.result.count && product.left.dropLast() == product.result.dropLast()
+    let fits = factors.allSatisfy { factor in
+      guard let shape = view.shape(factor.value) else { return false }
+      if shape.allSatisfy({ $0?.value == 1 }) { return shape.count <= product.left.count }
+      return isAligned && shape.count <= product.result.count && shape.last??.value == 1
     }
-    return found
+    let divides = factors.contains(where: \.divides)
+    guard fits else {
+      return .formNotUnderstood("scores \(divides ? "divided by" : "times") something that differs from key to key")
+    }
+    // Outermost first: what stands inside a factor would be multiplied too.
+    let position = steps.firstIndex { $0.tag.hasPrefix("factor") } ?? 0
+    guard
+      !steps[position...].contains(where: { $0.values["mask"] != nil || $0.tag == "Reshape" || $0.tag == "Transpose" })
+    else { return .formNotUnderstood("a mask that is multiplied with the scores") }
+    return nil
+  }
+
+  /// Factors are multiplied where the queries lie as the product reads them.
+  private func queriesCanBeRead(_ query: Attention.Operand) -> Bool {
+    query.factors.isEmpty || query.transposition == nil && query.batchAxes <= 1
   }
 
   private var maskStep: Match.Step? { match.steps["scores"]?.first { $0.values["mask"] != nil } }
 
-  /// A node between the two products whose value another one reads, and who that is.
-  private func otherUser(of nodes: [Node], except output: String) -> (Node, user: String)? {
+  /// Nodes between the two products whose values others read, and who that is; nil: it leaves the graph.
+  private func otherUsers(of nodes: [Node], except output: String) -> [(node: Node, value: String, user: Node?)] {
     let own = Set(nodes.map(\.index))
+    var found: [(Node, String, Node?)] = []
     for node in nodes {
       for value in node.outputs where !value.isEmpty && value != output {
-        if view.index.isOutput(value) { return (node, "the graph's output \(value)") }
+        if view.index.isOutput(value) { found.append((node, value, nil)) }
         for use in view.index.uses(of: value) where !own.contains(use.node) {
           let user = view.graph.nodes[use.node]
           // The guard's own question, and written-out softmaxes' sums.
@@ -253,11 +307,20 @@ struct DecomposedAttention {
           {
             continue
           }
-          return (node, "\(user.opType) \(user.label)")
+          found.append((node, value, user))
         }
       }
     }
-    return nil
+    return found
+  }
+
+  /// True for what makes a softmax's scores; of a softmax that is written out nothing is.
+  private func isBeforeSoftmax(_ node: Node, _ softmax: Node) -> Bool {
+    guard ["Softmax", "LogSoftmax"].contains(softmax.opType),
+      let at = match.used.firstIndex(where: { $0.index == node.index }),
+      let middle = match.used.firstIndex(where: { $0.index == softmax.index })
+    else { return false }
+    return at > middle
   }
 
   private func description(first: ProductAxes) -> String {

@@ -35,7 +35,20 @@ enum DecomposedPattern {
           "Mul",
           .op("Cast", .op("MatMulInteger", .op("DynamicQuantizeLinear", probabilities), .value("v"), as: "second")),
           .value("scales"))),
-    ])
+    ] + normalisedAfter)
+
+  /// (exp(x − max x) v) / Σ exp(x − max x)
+  private static let normalisedAfter = ["MatMul", "Einsum"].flatMap { product -> [Pattern.Alternative] in
+    let mixed = Pattern.op(product, unnormalised, .value("v"), as: "second")
+    return [
+      .init("\(product), normalised after", .op("Div", mixed, sum("ReduceSum"), as: "normalised")),
+      .init("\(product), normalised after", .op("Mul", mixed, reciprocal, commutative: true)),
+    ]
+  }
+
+  private static let unnormalised = Pattern.chain(
+    group: "probabilities", steps: afterSoftmax,
+    end: .alternatives(group: "softmax", [.init("Exp", .op("Exp", scores, as: "softmax"))]))
 
   static let probabilities = Pattern.chain(group: "probabilities", steps: afterSoftmax, end: softmax)
 
@@ -48,7 +61,7 @@ enum DecomposedPattern {
     .init("weights replaced", .op("Where", .value("condition"), .number("fill"), .rest, as: "guard")),
     .init("weights kept", .op("Where", .value("condition"), .rest, .number("fill"), as: "guard")),
     .init("Transpose", .op("Transpose", .rest, as: "turned")),
-    .init("\(unread)reshaped weights", .op("Reshape", .rest)),
+    .init("Reshape", .op("Reshape", .rest)),
     .init("\(unread)a part of the weights", .op("Slice", .rest)),
     .init("\(unread)weights times something", .op("Mul", .rest, .value("by"), commutative: true)),
     .init("\(unread)weights divided by something", .op("Div", .rest, .value("by"))),
@@ -59,18 +72,32 @@ enum DecomposedPattern {
     group: "softmax",
     [
       .init("Softmax", .op("Softmax", scores, as: "softmax")),
-      // exp(x − max x) / Σ exp(x − max x)
+      .init("Exp of LogSoftmax", .op("Exp", .op("LogSoftmax", scores, as: "softmax"))),
+      // exp(x − max x) / Σ exp(x − max x), the maximum being a step of the scores, if it is there.
       .init(
         "Exp and ReduceSum",
-        .op(
-          "Div",
-          .op("Exp", .op("Sub", scores, .op("ReduceMax", .value("maximum of"), as: "maximum")), as: "exponential"),
-          .op("ReduceSum", .value("sum of"), as: "sum"), as: "softmax")),
+        .op("Div", .op("Exp", scores, as: "exponential"), sum("ReduceSum"), as: "softmax")),
+      .init(
+        "Exp and ReduceSum",
+        .op("Mul", .op("Exp", scores, as: "exponential"), reciprocal, commutative: true, as: "softmax")),
       // exp(x − log Σ exp x)
       .init(
         "ReduceLogSumExp",
-        .op("Exp", .op("Sub", scores, .op("ReduceLogSumExp", .value("sum of"), as: "sum")), as: "softmax")),
+        .op("Exp", .op("Sub", scores, sum("ReduceLogSumExp"), as: "normalised"), as: "softmax")),
     ])
+
+  private static let reciprocal = Pattern.op("Reciprocal", sum("ReduceSum"), as: "reciprocal")
+
+  private static func sum(_ type: String) -> Pattern { reduction(type, as: "sum") }
+
+  /// A reduction over the keys, and what brings its result over the scores again.
+  private static func reduction(_ type: String, as capture: String) -> Pattern {
+    .chain(group: "\(capture) over the scores", steps: broadcast, end: .op(type, .value("\(capture) of"), as: capture))
+  }
+
+  private static let broadcast = ["Unsqueeze", "Reshape", "Expand", "Identity", "Cast"].map { type in
+    Pattern.Alternative(type, .op(type, .rest))
+  }
 
   static let scores = Pattern.chain(group: "scores", steps: beforeSoftmax, end: firstProduct)
 
@@ -81,6 +108,7 @@ enum DecomposedPattern {
     .init("mask by Add", .op("Add", .rest, .value("mask"), commutative: true, as: "masked")),
     .init("mask by Where", .op("Where", .value("mask"), .rest, .number("fill"), as: "masked")),
     .init("mask by Where, hiding", .op("Where", .value("mask"), .number("fill"), .rest, as: "masked")),
+    .init("maximum subtracted", .op("Sub", .rest, reduction("ReduceMax", as: "maximum"), as: "difference")),
     .init("mask by Sub", .op("Sub", .rest, .value("mask"), as: "masked")),
     .init("Cast", .op("Cast", .rest)),
     .init("Identity", .op("Identity", .rest)),
@@ -90,9 +118,9 @@ enum DecomposedPattern {
     .init("attention sink", .op("Concat", .value("sink"), .rest)),
     .init("quantised scores", .op("DequantizeLinear", .op("QuantizeLinear", .rest))),
     .init("\(unread)clipped scores", .op("Clip", .rest)),
-    .init("\(unread)transposed scores", .op("Transpose", .rest)),
-    .init("\(unread)scores times something", .op("Mul", .rest, .value("by"), commutative: true)),
-    .init("\(unread)scores divided by something", .op("Div", .rest, .value("by"))),
+    .init("Transpose", .op("Transpose", .rest, as: "turned")),
+    .init("factor by Mul", .op("Mul", .rest, .value("by"), commutative: true)),
+    .init("factor by Div", .op("Div", .rest, .value("by"))),
   ]
 
   static let firstProduct = Pattern.alternatives(

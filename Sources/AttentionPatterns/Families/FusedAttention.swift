@@ -16,6 +16,7 @@ struct FusedAttention {
     case .init("GroupQueryAttention", domain: "com.microsoft"): grouped()
     case .init("QAttention", domain: "com.microsoft"), .init("QOrderedAttention", domain: "com.microsoft"):
       rejected(other, .quantised)
+    case .init("QLinearSoftmax", domain: "com.microsoft") where weighsValues: rejected(other, .quantised)
     case let operation where operation.domain == "com.microsoft" && Self.others.contains(operation.type):
       rejected(other, .formNotUnderstood("ONNX Runtime's \(operation.type)"))
     default: nil
@@ -28,6 +29,15 @@ struct FusedAttention {
     "LongformerAttention", "PackedAttention", "PackedMultiHeadAttention", "PagedAttention", "SparseAttention",
     "SparsePagedAttention",
   ]
+
+  /// True where a quantised product with no weight reads the node's output.
+  private var weighsValues: Bool {
+    guard let weights = node.outputs.first else { return false }
+    return view.index.consumers(of: weights).contains { product in
+      product.opType == "QLinearMatMul" && product.inputs.count > 3 && product.inputs[0] == weights
+        && !view.isConstant(product.inputs[3])
+    }
+  }
 
   private var other: Recognition { Recognition(softmax: node, nodes: [node], pattern: "com.microsoft.\(node.opType)") }
 
@@ -43,9 +53,20 @@ struct FusedAttention {
     guard
       var attention = attention(
         input(0), input(1), input(2), heads: heads, keyHeads: keyHeads, scale: node.float("scale"))
-    else { return rejected(found, .lengthsUnknown("the shapes of its query, key and value")) }
+    else {
+      let shapes = (0..<3).compactMap { view.shape(input($0)) }
+      let isOfARun =
+        shapes.count == 3 && shapes.contains { $0.count == 4 && ($0[1]?.value == nil || $0[3]?.value == nil) }
+      return rejected(found, isOfARun ? .headsUnknown : .lengthsUnknown("the shapes of its query, key and value"))
+    }
     var masks = MaskReader(view: view, attention: attention)
     if !input(3).isEmpty {
+      if let columns = view.shape(input(3))?.last??.value, let keys = attention.keyLength?.value, columns > 1,
+        columns < keys
+      {
+        found.attention = attention
+        return rejected(found, .maskTooShort(columns: Int(clamping: columns), keys: Int(clamping: keys)))
+      }
       if view.elementType(input(3)) == .bool {
         masks.add(boolean: input(3), hides: false, fill: -.infinity)
       } else {
@@ -59,7 +80,8 @@ struct FusedAttention {
     if attention.isCausal { return rejected(found, .causal) }
     if let refusal = masks.refusal { return rejected(found, .maskNotSupported(refusal)) }
     if node.float("softcap") ?? 0 != 0 { return rejected(found, .softCap) }
-    if (4...6).contains(where: { !input($0).isEmpty }) || output(1) || output(2) {
+    if !input(6).isEmpty { return rejected(found, .keyCounts) }
+    if (4...5).contains(where: { !input($0).isEmpty }) || output(1) || output(2) {
       return rejected(found, .formNotUnderstood("keys of earlier runs"))
     }
     if output(3) { return rejected(found, .probabilitiesUsedElsewhere("the node's output \(node.outputs[3])")) }

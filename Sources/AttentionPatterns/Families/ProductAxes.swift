@@ -67,4 +67,15 @@ struct ProductAxes: Equatable, Sendable {
     for (position, axis) in order.enumerated() { copy.left[axis] = left[position] }
     return copy
   }
+
+  /// The same product with its result transposed.
+  ///
+  /// - Parameter order: as `perm` gives it; empty: all axes the other way round.
+  func transposingResult(_ order: [Int]) -> ProductAxes? {
+    let order = order.isEmpty ? Array(result.indices.reversed()) : order
+    guard order.count == result.count, Set(order) == Set(result.indices) else { return nil }
+    var copy = self
+    copy.result = order.map { result[$0] }
+    return copy
+  }
 }

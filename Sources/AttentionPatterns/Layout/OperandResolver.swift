@@ -22,12 +22,16 @@ struct OperandResolver {
     var hasOneType: Bool
   }
 
-  mutating func resolve(query: String, key: String, value: String, output: String) -> Resolved? {
-    let q = walker.upstream(from: query, layout: axes.query, table: &axes.table)
+  /// - Parameter queryAsItLies: the queries are read where the product reads them.
+  mutating func resolve(
+    query: String, key: String, value: String, output: String, queryAsItLies: Bool = false
+  ) -> Resolved? {
+    let all = walker.upstream(from: query, layout: axes.query, table: &axes.table)
+    let q = queryAsItLies ? Array(all.prefix(1)) : all
     let k = walker.upstream(from: key, layout: axes.key, table: &axes.table)
     let v = walker.upstream(from: value, layout: axes.value, table: &axes.table).prefix { $0.scale == 1 }
     let o = walker.downstream(from: output, layout: axes.output, table: &axes.table)
-    if let undecided = axes.undecided { decide(undecided, q + k + v + o) }
+    if let undecided = axes.undecided { decide(undecided, all + k + v + o) }
     if let found = resolved(q, k, Array(v), o) { return found }
     // Heads that cannot be told from the batch: the operator sees them as batch.
     guard axes.undecided != nil else { return nil }
@@ -84,6 +88,26 @@ struct OperandResolver {
     func atoms(_ roles: AxisRoles) -> [Atom] { axes.table.resolved(roles.batch).filter { !axes.table.isUnit($0) } }
     let batch = atoms(axes.queryRoles)
     return atoms(axes.keyRoles) == batch && atoms(axes.valueRoles) == batch
+  }
+
+  /// Which of query, key and value stand once for the batch that the others have.
+  struct Repeated {
+    var query: Bool
+    var key: Bool
+    var value: Bool
+    var batch: Dimension?
+  }
+
+  /// - Returns: nil where one of them stands for a part of the batch.
+  var repeatedOverBatch: Repeated? {
+    let batches = [axes.queryRoles, axes.keyRoles, axes.valueRoles].map { roles in
+      axes.table.resolved(roles.batch).filter { !axes.table.isUnit($0) }
+    }
+    guard let all = batches.max(by: { $0.count < $1.count }), batches.allSatisfy({ $0 == all || $0.isEmpty }) else {
+      return nil
+    }
+    let isRepeated = batches.map { $0 != all }
+    return Repeated(query: isRepeated[0], key: isRepeated[1], value: isRepeated[2], batch: length(all))
   }
 
   private func length(_ atoms: [Atom]) -> Dimension? { axes.table.length(axes.table.resolved(atoms)) }

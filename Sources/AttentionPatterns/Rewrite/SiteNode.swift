@@ -2,7 +2,7 @@ import ONNXGraph
 import SparseAttention
 
 /// The operator's node for a site, with the few nodes that its inputs and its output need around it.
-struct SiteNode {
+public struct SiteNode {
   let view: GraphView
   let prefix: String
   let fresh: (String) -> String
@@ -38,11 +38,32 @@ struct SiteNode {
 
   mutating func source(_ operand: Attention.Operand) -> String {
     var value = name(operand.value)
+    for factor in operand.factors {
+      var by = factor.value
+      if let type = view.elementType(operand.value), let own = view.elementType(by), type != own {
+        by = emit("Cast", [by], attributes: ["to": .int(Int64(type.rawValue))], into: &before)
+      }
+      value = emit(factor.divides ? "Div" : "Mul", [value, by], into: &before)
+    }
     if operand.batchAxes == 0 { value = moved("Unsqueeze", value, into: &before) }
     if let order = operand.transposition {
       value = emit("Transpose", [value], attributes: ["perm": .ints(order.map(Int64.init))], into: &before)
     }
     return operand.batchAxes > 1 ? merged(value, operand) : value
+  }
+
+  /// What the operator reads as query, key and value, each for the whole batch.
+  mutating func sources(_ attention: Attention) -> [String] {
+    let operands = [attention.query, attention.key, attention.value]
+    var values = operands.map { source($0) }
+    guard let whole = operands.firstIndex(where: { !$0.isRepeatedOverBatch }) else { return values }
+    for (position, operand) in operands.enumerated() where operand.isRepeatedOverBatch {
+      let batch = part(of: emit("Shape", [values[whole]], into: &before), from: 0, to: 1, into: &before)
+      let ones = list(Array(repeating: 1, count: operand.layout == .bse ? 2 : 3), into: &before)
+      let shape = emit("Concat", [batch, ones], attributes: ["axis": .int(0)], into: &before)
+      values[position] = emit("Expand", [values[position], shape], into: &before)
+    }
+    return values
   }
 
   /// A value with its leading axes made one.
@@ -174,8 +195,8 @@ struct SiteNode {
   /// What the exporter said of the softmax, and what inspecting the patched model cannot see any more.
   static func metadata(_ site: Site, in view: GraphView) -> [String: String] {
     var metadata = view.producer(site.output)?.metadata ?? [:]
-    metadata["isa.kind"] = site.kind.rawValue
-    metadata["isa.axis"] = site.axis?.rawValue
+    metadata[RewriteNames.kind] = site.kind.rawValue
+    metadata[RewriteNames.axis] = site.axis?.rawValue
     return metadata
   }
 
@@ -211,9 +232,21 @@ struct SiteNode {
       attributes["query_segment_kinds"] = .strings(queries)
       attributes["segment_kinds"] = .string("\(queries.joined(separator: ","));\(keys.joined(separator: ","))")
     }
-    let rows = policy.points.flatMap { $0.flatMap(\.row) }
-    attributes["policies"] = .tensor(
-      Tensor(name: "policies", dims: [policy.points.count, attention.heads, Policy.rowLength], floats: rows))
+    attributes.merge(Self.attributes(policy.points)) { _, new in new }
     return attributes
+  }
+
+  /// The policies, as a tensor and as the list that converters leave alone.
+  ///
+  /// - Parameter points: [points][heads].
+  public static func attributes(_ points: [[Policy]]) -> [String: AttributeValue] {
+    let rows = PolicyTable.rows(points)
+    return [
+      PolicyTable.tensorAttribute: .tensor(
+        Tensor(
+          name: PolicyTable.tensorAttribute, dims: [points.count, points.first?.count ?? 0, Policy.rowLength],
+          floats: rows)),
+      PolicyTable.listAttribute: .floats(rows),
+    ]
   }
 }

@@ -71,7 +71,7 @@ public struct SiteRewriter {
     var node = SiteNode(view: view, prefix: "isa.\(site.name)", fresh: { [counter] in counter.fresh($0) })
     let isMain = site.location == .main
     node.add(attention.prelude)
-    var inputs = [node.source(attention.query), node.source(attention.key), node.source(attention.value)]
+    var inputs = node.sources(attention)
     let masks = MaskPlan(attention, in: view)
     let (mask, bias) = node.masks(attention, masks)
     inputs += [mask, bias]

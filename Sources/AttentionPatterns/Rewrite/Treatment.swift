@@ -20,6 +20,9 @@ public enum RewriteNames {
   public static let version: Int64 = 1
   public static let attention = "InContextSparseAttention"
   public static let probe = "AttentionProbe"
+  /// Metadata of the operator's nodes: kind and axis of the site.
+  public static let kind = "isa.kind"
+  public static let axis = "isa.axis"
   /// Graph input with a default: the operating point.
   public static let point = "isa.point"
   /// Graph outputs: this and the site's name.

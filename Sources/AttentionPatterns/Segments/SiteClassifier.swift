@@ -46,7 +46,7 @@ final class SiteClassifier {
     if from.isEmpty || to.isEmpty {
       site.kind = from == to && attention.queryLength == attention.keyLength ? .`self` : .cross
     } else {
-      site.kind = from.isDisjoint(with: to) ? .cross : .`self`
+      site.kind = from.isDisjoint(with: to) || isPooled(attention) ? .cross : .`self`
     }
     let kinds = key.pieces.map(kind)
     if site.kind == .cross {
@@ -71,6 +71,12 @@ final class SiteClassifier {
     if site.segments.isEmpty, key.pieces.count > 1 || key.pieces.contains(where: \.isMixed) {
       site.segmentsAreUnsure = true
     }
+  }
+
+  /// Keys of fewer tokens than the queries are no longer these tokens: a window pooled them.
+  private func isPooled(_ attention: Attention) -> Bool {
+    guard let queries = attention.queryLength, let keys = attention.keyLength, queries != keys else { return false }
+    return keys.isAtMost(queries)
   }
 
   private func content(_ operand: Attention.Operand, _ graph: Int) -> AxisContent {

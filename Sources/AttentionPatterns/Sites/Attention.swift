@@ -41,6 +41,15 @@ public struct Attention: Sendable {
     /// A transposition to be put between, where the operator cannot read the value as it lies: before its batch is made
     /// one axis, and after one is put before the others.
     public var transposition: [Int]?
+    /// What the value is multiplied with as it lies: factors of the scores that are no numbers.
+    public var factors: [Factor] = []
+    /// True where the value stands once for the batch that the others have.
+    public var isRepeatedOverBatch = false
+
+    public struct Factor: Equatable, Sendable {
+      public var value: String
+      public var divides: Bool
+    }
   }
 
   /// One thing that is done to the scores before the softmax.
@@ -109,4 +118,11 @@ struct Recognition {
   var reason: KeptReason?
   /// The node that the reason is about.
   var stop: Node?
+  /// Readers of its scores besides itself: it can be replaced where all of them belong to other sites.
+  var sharing: [Sharing] = []
+
+  struct Sharing {
+    var node: Node
+    var user: Node
+  }
 }

@@ -41,8 +41,9 @@ public struct SiteFinder: Sendable {
     let program = LengthProgram(model.graph)
     for (position, view) in views.enumerated() {
       var matcher = view.matcher
-      for node in view.graph.nodes {
-        guard var site = site(at: node, view, &matcher) else { continue }
+      let recognitions = view.graph.nodes.compactMap { recognition(at: $0, view, &matcher) }
+      for found in Self.sharedScoresResolved(recognitions) {
+        var site = site(found, view)
         classifier.classify(&site, in: position)
         let lengths = (site.segments + site.querySegments).flatMap { [$0.length] + ($0.grid ?? []) }
         if !lengths.allSatisfy(program.canCompute) {
@@ -63,19 +64,41 @@ public struct SiteFinder: Sendable {
 
   private static let products: Set<Pattern.Operator> = [
     .init("MatMul"), .init("Gemm"), .init("Einsum"), .init("FusedMatMul", domain: "com.microsoft"), .init("Mul"),
+    .init("Div"),
   ]
 
-  private func site(at node: Node, _ view: GraphView, _ matcher: inout Matcher) -> Site? {
-    if let recognition = FusedAttention(view: view, node: node).recognised() { return site(recognition, view) }
+  private func recognition(at node: Node, _ view: GraphView, _ matcher: inout Matcher) -> Recognition? {
+    if let found = FusedAttention(view: view, node: node).recognised() { return found }
     guard Self.products.contains(.init(of: node)), let output = node.outputs.first else { return nil }
     if var match = matcher.match(DecomposedPattern.pattern, at: output) {
       match.values["output"] = output
-      if let found = DecomposedAttention(view: view, match: match).recognised() { return site(found, view) }
+      if let found = DecomposedAttention(view: view, match: match).recognised() { return found }
     }
     // Most products are with weights; for these the search would go far.
     guard node.inputs.count == 2, !view.isConstant(node.inputs[1]) else { return nil }
     return matcher.match(TalkingHeads.pattern, at: output)
-      .flatMap { TalkingHeads(view: view, match: $0).recognised() }.map { site($0, view) }
+      .flatMap { TalkingHeads(view: view, match: $0).recognised() }
+  }
+
+  /// Sites that read each other's scores, as two softmaxes over both axes of one product do, go where all that reads
+  /// the scores can.
+  private static func sharedScoresResolved(_ recognitions: [Recognition]) -> [Recognition] {
+    guard recognitions.contains(where: { !$0.sharing.isEmpty }) else { return recognitions }
+    var result = recognitions
+    var changed = true
+    while changed {
+      changed = false
+      for position in result.indices where result[position].reason == nil {
+        let others = Set(
+          result.indices.filter { $0 != position && result[$0].reason == nil }.flatMap { result[$0].nodes.map(\.index) }
+        )
+        guard let foreign = result[position].sharing.first(where: { !others.contains($0.user.index) }) else { continue }
+        result[position].reason = .scoresUsedElsewhere("\(foreign.user.opType) \(foreign.user.label)")
+        result[position].stop = foreign.node
+        changed = true
+      }
+    }
+    return result
   }
 
   private func site(_ found: Recognition, _ view: GraphView) -> Site {

@@ -34,12 +34,33 @@ struct ShapePass {
     _ index: GraphIndex, inputs: [InferredValue], captured: [String: InferredValue], opsets: [String: Int64],
     depth: Int
   ) -> Result {
+    var (values, children) = forward(
+      index, inputs: inputs, captured: captured, opsets: opsets, depth: depth, hints: [:])
+    let hints = depth < Self.hintedDepth ? RankHints(index, values).shapes : [:]
+    if !hints.isEmpty {
+      (values, children) = forward(
+        index, inputs: inputs, captured: captured, opsets: opsets, depth: depth, hints: hints)
+    }
+    TypeGroups.complete(&values, in: index.graph)
+    let outputs = index.graph.outputs.map { values[$0.name] ?? .unknown }
+    return Result(shapes: GraphShapes(index: index, children: children, values: values), outputs: outputs)
+  }
+
+  /// Graphs that are walked twice where readers tell more: each level doubles the work.
+  private static let hintedDepth = 3
+
+  /// - Parameter hints: shapes for values whose makers tell none.
+  private mutating func forward(
+    _ index: GraphIndex, inputs: [InferredValue], captured: [String: InferredValue], opsets: [String: Int64],
+    depth: Int, hints: [String: [Dimension?]]
+  ) -> ([String: InferredValue], [GraphShapes]) {
     let graph = index.graph
     var values = captured
     values.reserveCapacity(captured.count + graph.nodes.count + graph.initializers.count)
     for tensor in graph.initializers { values[tensor.name] = InferredValue(tensor) }
     for (input, value) in zip(graph.inputs, inputs) {
       values[input.name] = merge(value, index.declared(input.name).map { declared($0) })
+      if values[input.name]?.shape == nil { values[input.name]?.shape = hints[input.name] }
     }
     var children: [GraphShapes] = []
     for position in index.topologicalOrder() ?? [] {
@@ -62,10 +83,10 @@ struct ShapePass {
       for (output, name) in node.outputs.enumerated() where !name.isEmpty {
         let inferred = output < outputs.count ? outputs[output] : .unknown
         values[name] = merge(inferred, index.declared(name).map { declared($0) })
+        if values[name]?.shape == nil { values[name]?.shape = hints[name] }
       }
     }
-    let outputs = graph.outputs.map { values[$0.name] ?? .unknown }
-    return Result(shapes: GraphShapes(index: index, children: children, values: values), outputs: outputs)
+    return (values, children)
   }
 
   private mutating func call(
@@ -104,10 +125,18 @@ struct ShapePass {
       results.append(result)
     }
     children += results.map(\.shapes)
-    if operation.node.opType == "If", let traced = traced(operation, index) {
+    if operation.node.opType == "If", let traced = decided(operation) ?? traced(operation, index) {
       return results.indices.contains(traced) ? results[traced].outputs.map { withoutContents($0) } : []
     }
     return bodyOutputs(operation, results.map(\.outputs))
+  }
+
+  /// The branch that every run takes, where the question is answered by lengths that are known.
+  private func decided(_ operation: Operation) -> Int? {
+    guard let truth = operation.contents(0)?.elements.first?.truth,
+      case .graph(let taken)? = operation.node.attributes[truth ? "then_branch" : "else_branch"]
+    else { return nil }
+    return operation.node.subgraphs.firstIndex { $0.path == taken.path }
   }
 
   /// The branch that an exporter went on with, where it asks whether an axis to be squeezed is 1 long and leaves it
