@@ -10,11 +10,29 @@ public struct ThresholdLadder: Equatable, Codable, Sendable {
   /// Factor from one rung to the next.
   public var ratio: Double
   public var count: Int
+  /// What the thresholds are on, and how blocks are cut for it: figures of one are not those of another.
+  public var rank: Policy.Rank
+  public var edges: TileEdges
 
-  public init(finest: Double = 0x1p-15, ratio: Double = 1.189207115002721, count: Int = 49) {
+  public init(
+    finest: Double = 0x1p-15, ratio: Double = 1.189207115002721, count: Int = 49, rank: Policy.Rank = .loss,
+    edges: TileEdges = .boxes
+  ) {
     self.finest = finest
     self.ratio = ratio
     self.count = max(1, count)
+    self.rank = rank
+    self.edges = edges
+  }
+
+  /// Statistics from before there was a choice are of the gap.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    finest = try values.decode(Double.self, forKey: .finest)
+    ratio = try values.decode(Double.self, forKey: .ratio)
+    count = try values.decode(Int.self, forKey: .count)
+    rank = try values.decodeIfPresent(Policy.Rank.self, forKey: .rank) ?? .gap
+    edges = try values.decodeIfPresent(TileEdges.self, forKey: .edges) ?? .shared
   }
 
   /// The threshold of rung 0 ..< count, as the operator stores it.
@@ -26,7 +44,7 @@ public struct ThresholdLadder: Equatable, Codable, Sendable {
 
   /// What a rung asks of every head: list each pair of blocks whose Taylor term would lose that much mass.
   public func policy(_ rung: Int) -> Policy {
-    Policy(select: .threshold(threshold(rung)), rank: .loss, taylor: .zeroth)
+    Policy(select: .threshold(threshold(rung)), rank: rank, taylor: .zeroth)
   }
 
   /// The ladder as operating points of a site: point 0 is exact, point 1 + r is rung r.

@@ -50,7 +50,7 @@ extension CalibrateJob {
       let patcher = try Patcher(loaded, segments: segments, adapter: options.adapter)
       let sites = CalibrationRig.sites(
         of: patcher, selection: selection,
-        compute: ComputeType(rawValue: statistics.recipe.compute) ?? .float32)
+        compute: ComputeType(rawValue: statistics.recipe.compute) ?? .float32, edges: statistics.ladder.edges)
       let whole = statistics.measured.filter(\.complete)
       let passing = whole.filter { $0.meets(target, exactStepSeconds: statistics.originalStepSeconds) }
       let chosen = passing.min { $0.meanDensity < $1.meanDensity }

@@ -20,7 +20,7 @@ extension CalibrateJob {
       ? [chosen] + others : [chosen] + others + [RungMeasurement(rung: nil, cases: [], complete: true)]
     let qualities = rungs.enumerated().map { point, measured in
       Profile.Quality(
-        point: point, threshold: measured.rung.map(ladder.threshold),
+        point: point, threshold: measured.rung.map(statistics.ladder.threshold),
         worstPSNR: measured.rung.map { _ in measured.worstPSNR },
         executedDensity: measured.rung == nil ? 1 : measured.meanDensity)
     }
@@ -31,7 +31,7 @@ extension CalibrateJob {
         name: site.name,
         policy: site.with(
           points: rungs.map { measured in
-            Array(repeating: measured.rung.map(ladder.policy) ?? .exact, count: site.heads)
+            Array(repeating: measured.rung.map(statistics.ladder.policy) ?? .exact, count: site.heads)
           }))
       let segments = site.segments.compactMap { segment in
         segment.fixed(bindings).flatMap {

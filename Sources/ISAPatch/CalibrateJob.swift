@@ -165,7 +165,7 @@ public struct CalibrateJob: Sendable {
         progress.message("Continuing from \(statisticsPath).")
         return earlier
       }
-      progress.message("\(statisticsPath) is of another model or recipe; starting anew.", important: true)
+      progress.message("\(statisticsPath) is of another model, recipe or rank; starting anew.", important: true)
     }
     let agreement = try rig.compareWithOriginal()
     guard agreement.error < 1e-3 else {

@@ -42,7 +42,7 @@ struct CalibrationRig {
     let model = try Model.load(path: path)
     let patcher = try Patcher(model, segments: segments, adapter: options.adapter)
     self.patcher = patcher
-    sites = CalibrationRig.sites(of: patcher, selection: selection, compute: compute)
+    sites = CalibrationRig.sites(of: patcher, selection: selection, compute: compute, edges: ladder.edges)
     guard !sites.isEmpty else {
       throw ToolError(
         "\(path) has no attention that calibration could make sparse; `isa-patch inspect \(path)` says why for each.",
@@ -58,12 +58,14 @@ struct CalibrationRig {
   }
 
   /// The sites that calibration decides on: those that may be replaced and that policy does not keep.
-  static func sites(of patcher: Patcher, selection: SiteSelection, compute: ComputeType) -> [CalibratedSite] {
+  static func sites(
+    of patcher: Patcher, selection: SiteSelection, compute: ComputeType, edges: TileEdges
+  ) -> [CalibratedSite] {
     patcher.sites.compactMap { site in
       guard let attention = site.attention, selection.reason(site) == nil else { return nil }
       return CalibratedSite(
         name: site.name, heads: attention.heads,
-        base: SitePolicy(tile: Tile.choose(site.segments), edges: .boxes, compute: compute, points: []),
+        base: SitePolicy(tile: Tile.choose(site.segments), edges: edges, compute: compute, points: []),
         segments: site.segments, mayBeSparse: !patcher.needsBias(site))
     }
   }

@@ -29,7 +29,7 @@ public struct Policy: Equatable, Sendable {
   }
 
   /// What scores a pair of blocks.
-  public enum Rank: String, Equatable, Sendable, CaseIterable {
+  public enum Rank: String, Equatable, Sendable, CaseIterable, Codable {
     /// Its coarse attention.
     case mass
     /// The mass that its Taylor term would lose, were its scores Gaussian: from their variance under the mean query.

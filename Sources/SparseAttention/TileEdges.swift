@@ -1,5 +1,5 @@
 /// How the tokens that no whole tile covers, at the far edges of a grid, are cut into blocks.
-public enum TileEdges: String, Sendable, CaseIterable {
+public enum TileEdges: String, Sendable, CaseIterable, Codable {
   /// In the order of their smaller tiles, as runs of a block's size that go on from one into the next.
   case shared
   /// Each remainder as boxes that are flat where it is thin; no block spans two of them.
