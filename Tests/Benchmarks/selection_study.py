@@ -14,14 +14,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "Tests/Fixtures"))
-import operator_extensions
+sys.path.insert(0, str(ROOT / "Tests/Python"))
+import isa_oracle
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CALIBRATION = ["wolf", "woman-running", "car-turn", "mallard-water"]
@@ -99,15 +98,10 @@ def editor(which, data=None):
 
 def runs(grid, edges):
     """A segment's token numbers, block by block."""
-    segment = SimpleNamespace(length=math.prod(grid), grid=grid, kind="target")
-    if edges == "boxes":
-        return operator_extensions.cut_boxes(segment, TILE, 64)
-    ids = np.arange(segment.length).reshape(grid)
-    boxes = [ids[box].ravel() for box in operator_extensions.boxes((0, 0, 0), grid, TILE)]
     if edges == "smaller":
-        return boxes
-    order = np.concatenate([b for b in boxes if b.size == 64] + [b for b in boxes if b.size < 64])
-    return [order[i:i + 64] for i in range(0, len(order), 64)]
+        ids = np.arange(math.prod(grid)).reshape(grid)
+        return [ids[box].ravel() for box in isa_oracle.boxes((0, 0, 0), grid, TILE)]
+    return [run for _, run in isa_oracle.cut([isa_oracle.Segment("target", math.prod(grid), grid)], TILE, edges, 64)]
 
 
 class Blocks:

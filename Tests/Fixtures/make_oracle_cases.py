@@ -1,24 +1,20 @@
-"""Writes oracle.json: small attentions as the operator's executable definition decides and computes them, with what
-`operator_extensions.py` beside this adds to it.
+"""Writes oracle.json: small attentions as the operator's executable definition, Tests/Python/isa_oracle.py, decides and
+computes them.
 
-    python make_oracle_cases.py PATH/TO/isa_oracle.py > oracle.json
+    python make_oracle_cases.py > oracle.json
 
 Inputs are not stored: both sides draw them from the same integers (`normal` below, `Noise` in the tests).
 """
-import importlib.util
 import json
 import math
 import sys
+from pathlib import Path
 
 import numpy as np
 
-import operator_extensions
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Python"))
+import isa_oracle as oracle
 
-spec = importlib.util.spec_from_file_location("isa_oracle", sys.argv[1])
-oracle = importlib.util.module_from_spec(spec)
-sys.modules["isa_oracle"] = oracle
-spec.loader.exec_module(oracle)
-operator_extensions.extend(oracle)
 Segment, Policy = oracle.Segment, oracle.Policy
 MASK = (1 << 64) - 1
 
@@ -88,9 +84,9 @@ for s, setting in enumerate(SETTINGS):
         if "mask" in setting:
             mask = np.array([noise.uniform() < setting["mask"] for _ in range(sk)])
         block_q, block_k = setting.get("block_q", 64), setting.get("block_k", 64)
-        operator_extensions.use_edges(oracle, setting.get("edges", "shared"), setting["tile"], block_q, block_k)
         out, chosen = oracle.head(q, k, v, policy, q_segments=setting["q"], k_segments=setting["k"], scale=d ** -0.5,
-                                  block_q=block_q, block_k=block_k, tile=setting["tile"], key_mask=mask)
+                                  block_q=block_q, block_k=block_k, tile=setting["tile"],
+                                  edges=setting.get("edges", "shared"), key_mask=mask)
         row = [float(policy.exact), policy.context_keep, float(policy.dropped_context == "average"),
                float(policy.route[0] == "threshold"), policy.route[1],
                float(["density", "coverage", "threshold"].index(policy.select[0])), policy.select[1], policy.floor,

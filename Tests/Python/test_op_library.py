@@ -66,7 +66,8 @@ def test_masked_keys():
     feeds = {"query": q, "key": k, "value": v, "key_mask": mask, "query_segments": table, "key_segments": table}
     names = ["target", "context"]
     for row, meant in ((EXACT, isa_oracle.Policy(exact=True)), (policy(), isa_oracle.Policy()),
-                       (policy(rank=1, select=(2, 0.02)), isa_oracle.Policy(rank="gap", select=("threshold", 0.02)))):
+                       (policy(rank=1, select=(2, 0.02)), isa_oracle.Policy(rank="gap", select=("threshold", 0.02))),
+                       (policy(rank=2, select=(2, 0.02)), isa_oracle.Policy(rank="loss", select=("threshold", 0.02)))):
         for given, masked in (({}, {}), ({"empty_rows": "nan"}, {"empty": np.nan}), *(
                 ({name: x}, {name: x}) for name, x in (("masked_score", -1e4), ("masked_score", 1.5),
                                                        ("masked_bias", -1e9), ("masked_bias", -100.0)))):
@@ -270,7 +271,7 @@ def oracle_policy(row):
         exact=bool(exact), context_keep=keep, dropped_context=("drop", "average")[int(dropped)],
         route=(("share", "threshold")[int(route)], route_value),
         select=(("density", "coverage", "threshold")[int(select)], select_value), floor=floor,
-        rank=("mass", "gap")[int(rank)], taylor=None if order < 0 else int(order))
+        rank=("mass", "gap", "loss")[int(rank)], taylor=None if order < 0 else int(order))
 
 
 def test_oracle():
@@ -289,24 +290,27 @@ def test_oracle():
         policy(select=(2, 0.01), rank=1, floor=0.1), policy(rank=1, select=(0, 0.2), taylor=2),
         policy(context_keep=0.25, dropped=0), policy(context_keep=0.25, dropped=1, route=(0, 0.4)),
         policy(route=(1, 0.3), select=(0, 0.1)), EXACT, policy(select=(1, 0.9), rank=1),
+        policy(rank=2, select=(0, 0.2)), policy(rank=2, select=(2, 0.02), context_keep=0.5),
+        policy(rank=2, select=(1, 0.7), taylor=2), policy(rank=2, route=(0, 0.3), floor=0.2),
         policy(context_keep=0.125, dropped=0, route=(0, 0.5), select=(0, 0.0625))]
-    shapes = ((64, 64, None, False), (64, 32, (4, 4, 4), True), (128, 64, (2, 8, 8), False))
+    shapes = ((64, 64, None, "shared", False), (64, 32, (4, 4, 4), "shared", True), (128, 64, (2, 8, 8), "boxes", False),
+              (64, 64, (4, 4, 4), "boxes", True))
     for start in range(0, len(cases), 4):
         rows4 = cases[start:start + 4]
-        for block_q, block_k, tile, masked in shapes:
+        for block_q, block_k, tile, edges, masked in shapes:
             feeds = {"query": q, "key": k, "value": v, "query_segments": rows}
             if masked:
                 feeds["key_mask"] = mask
             y, s = library.run(feeds, outputs=("output", "statistics"), num_heads=4, kv_num_heads=2, block_q=block_q,
                                block_k=block_k, policies=policies(rows4), **kinds(names, names),
-                               **({"tile": list(tile)} if tile else {}))
+                               **({"tile": list(tile), "edges": edges} if tile else {}))
             expected, picks = isa_oracle.attention(
                 q, k, v, [oracle_policy(r) for r in rows4], q_segments=segments, k_segments=segments, block_q=block_q,
-                block_k=block_k, tile=tile, key_mask=mask if masked else None)
+                block_k=block_k, tile=tile, edges=edges, key_mask=mask if masked else None)
             statistics = np.array([[p.statistics for p in row] for row in picks])
             assert np.allclose(s[..., :3], statistics[..., :3], rtol=1e-5, atol=1e-6), (rows4, s, statistics)
             for h in range(4):
-                assert relative(y[:, h], expected[:, h]) < 1e-5, (rows4[h], block_q, block_k, tile, masked)
+                assert relative(y[:, h], expected[:, h]) < 1e-5, (rows4[h], block_q, block_k, tile, edges, masked)
                 if rows4[h][0] == 0:
                     assert np.allclose(s[:, h, 3], statistics[:, h, 3], rtol=1e-4)
 
