@@ -97,7 +97,7 @@ public struct Profile: Equatable, Codable, Sendable {
   public struct Quality: Equatable, Codable, Sendable {
     /// The operating point in the model.
     public var point: Int
-    /// Threshold on the gap; absent for exact attention.
+    /// Threshold on what blocks are ranked by; absent for exact attention.
     public var threshold: Float?
     /// Worst PSNR in dB over the calibration cases; absent for exact attention.
     public var worstPSNR: Double?

@@ -48,19 +48,41 @@ extension CalibrateJob {
           "The statistics are of another model than \(model); collect them with this one.", .configuration)
       }
       let patcher = try Patcher(loaded, segments: segments, adapter: options.adapter)
-      let sites = CalibrationRig.sites(
+      var sites = CalibrationRig.sites(
         of: patcher, selection: selection,
         compute: ComputeType(rawValue: statistics.recipe.compute) ?? .float32, edges: statistics.ladder.edges)
+      // What was not measured stays exact.
+      let unmeasured = sites.indices.filter { sites[$0].mayBeSparse && statistics.probe.sites[sites[$0].name] == nil }
+      for index in unmeasured { sites[index].mayBeSparse = false }
       let whole = statistics.measured.filter(\.complete)
       let passing = whole.filter { $0.meets(target, exactStepSeconds: statistics.originalStepSeconds) }
       let chosen = passing.min { $0.meanDensity < $1.meanDensity }
-      return try written(
+      var report = try written(
         profile(
           sites, of: patcher, statistics, chosen: chosen ?? RungMeasurement(rung: nil, cases: [], complete: true),
           met: chosen != nil,
           unseen: nil), statistics)
+      report.notes = Self.notes(statistics, unmeasured: unmeasured.map { sites[$0].name })
+      report.statisticsPath = nil
+      return report
     } catch {
       throw ToolError(error, model: model)
     }
+  }
+
+  /// What a reader of solved statistics has to know beside the figures.
+  private static func notes(_ statistics: StatisticsFile, unmeasured: [String]) -> [String] {
+    var notes: [String] = []
+    if statistics.ladder.rank == .gap {
+      notes.append(
+        "The statistics are of an earlier version, which ranked blocks by a gap without a bound; collect anew for figures of "
+          + "this one.")
+    }
+    if let first = unmeasured.first {
+      notes.append(
+        "\(unmeasured.count) site\(unmeasured.count == 1 ? "" : "s") (\(first)\(unmeasured.count > 1 ? ", …" : "")) "
+          + "attend exactly: the statistics do not hold them; collect anew to include them.")
+    }
+    return notes
   }
 }

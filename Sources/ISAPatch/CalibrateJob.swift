@@ -66,12 +66,15 @@ public struct CalibrateJob: Sendable {
     public var model: String
     public var output: String
     public var profilePath: String
-    public var statisticsPath: String
+    /// Where statistics were written; nil where they were only read.
+    public var statisticsPath: String?
     public var profile: Profile
     public var description: String
     public var exactError: Double
     public var originalStepSeconds: Double
     public var sites: Int
+    /// Sentences for the reader.
+    public var notes: [String] = []
     /// Whether the target holds for what was measured.
     public var met: Bool { profile.target.met }
   }

@@ -14,11 +14,11 @@ import CKernels
   a.mask != nil && a.mask[Int(key)] == 0 ? a.added : 0
 }
 
-/// Above this no digit of a score is lost that float32 sums keep.
-@inline(__always) var smallBias: Float { -32 }
+/// Up to this size no digit of a score is lost that float32 sums keep.
+@inline(__always) var smallBias: Float { 32 }
 
-/// What is taken off the biased scores of each row: its largest bias where all are so low that scores lose digits beside
-/// them, else nothing. Looks at no more of a row than it has to.
+/// What is taken off the biased scores of each row: its largest bias where that is so far from zero that scores lose
+/// digits beside it, else nothing.
 func findShifts(_ a: isa_attend) {
   let bias = a.bias
   let isCommon = bias.base == nil || bias.query_stride == 0
@@ -28,7 +28,7 @@ func findShifts(_ a: isa_attend) {
       continue
     }
     let most = largestBias(a, Int(bias.queries[r]) &* Int(bias.query_stride))
-    bias.shift[r] = most > smallBias || most == -.infinity ? 0 : most * bias.factor
+    bias.shift[r] = most.magnitude <= smallBias || most == -.infinity ? 0 : most * bias.factor
   }
 }
 
@@ -38,13 +38,32 @@ func findShifts(_ a: isa_attend) {
     let block = Int(a.list[i])
     let keys = a.bias.keys + block &* Int(a.bias.block_k)
     let count = Int(a.sizes[block])
-    for j in 0..<count {
+    var j = 0
+    // Masked keys have more than their bias.
+    if a.bias.base != nil && a.bias.mask == nil && a.bias.key_stride == 1 && areConsecutive(keys, count) {
+      var vector = splat(-.infinity)
+      while j &+ lanes <= count {
+        vector = isa_max(vector, biasElements(a.bias, row &+ Int(keys[j])))
+        j &+= lanes
+      }
+      most = max(most, isa_largest(vector))
+    }
+    while j < count {
       let x = biasElement(a.bias, row &+ Int(keys[j]) &* Int(a.bias.key_stride)) + added(a.bias, keys[j])
       if x > most { most = x }
+      j &+= 1
     }
-    if most > smallBias { break }
   }
   return most
+}
+
+/// A vector of a row's bias.
+@inline(__always) func biasElements(_ a: isa_bias, _ offset: Int) -> V {
+  switch a.element {
+  case 1: load(a.base.assumingMemoryBound(to: Float.self) + offset)
+  case 10: isa_load_half(a.base.assumingMemoryBound(to: UInt16.self) + offset)
+  default: isa_load_brain(a.base.assumingMemoryBound(to: UInt16.self) + offset)
+  }
 }
 
 @inline(__always) func biasElement(_ a: isa_bias, _ offset: Int) -> Float {
@@ -74,11 +93,7 @@ func gatherBias(_ a: isa_bias, _ keys: UnsafePointer<Int32>, _ count: Int, _ run
       if run {
         let start = base &+ Int(keys[0])
         while j &+ lanes <= count {
-          switch a.element {
-          case 1: store(row + j, load(a.base.assumingMemoryBound(to: Float.self) + start + j))
-          case 10: store(row + j, isa_load_half(a.base.assumingMemoryBound(to: UInt16.self) + start + j))
-          default: store(row + j, isa_load_brain(a.base.assumingMemoryBound(to: UInt16.self) + start + j))
-          }
+          store(row + j, biasElements(a, start &+ j))
           j &+= lanes
         }
       }

@@ -85,7 +85,9 @@ func loss<P: Product>(_ product: P.Type, _ s: MutableFloats, _ keys: Int, _ logS
   let large = (under + bound) * (under + bound) / (bound + bound)
   let variance = large.replacing(with: under + under, where: under .<= bound) + about
   let linear = ((bound + bound) * variance).squareRoot() - bound
-  return linear.replacing(with: variance * splat(0.5), where: variance .<= bound + bound)
+  let excess = linear.replacing(with: variance * splat(0.5), where: variance .<= bound + bound)
+  // Sums of squares of huge numbers overflow; a block that cannot be judged is as good as lost.
+  return bound.replacing(with: excess, where: excess .<= splat(.greatestFiniteMagnitude))
 }
 
 @inline(__always)

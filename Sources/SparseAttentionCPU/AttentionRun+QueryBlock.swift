@@ -152,7 +152,9 @@ extension AttentionRun {
 
   /// Whether the exponentials hold the terms up to a factor a block; if so, the worker's terms become those factors.
   private func reusesExponentials(_ plan: HeadPlan, excess: Float?, _ worker: WorkerSlot) -> Bool {
-    guard let excess, plan.policy.taylor != .second, excess <= mostExcessForReuse else { return false }
+    guard let excess, plan.policy.taylor != .second, plan.dropsNothing, excess <= mostExcessForReuse else {
+      return false
+    }
     for j in 0..<shape.keyBlocks {
       worker.terms[j] = worker.terms[j] > -Float.infinity ? worker.factors[j] : 0
     }

@@ -57,6 +57,8 @@ struct HeadPlan {
   /// [paddedK]: log2 of the keys of blocks that may stand as one term, for full and for sparse query blocks; else −∞.
   var fullTerms, sparseTerms: [Float]
   var hasFullTerms = false, hasSparseTerms = false
+  /// Whether no block with keys was dropped: then the largest of all blocks' scores is that of one that takes part.
+  var dropsNothing = true
   /// [queryBlocks].
   var full: [Bool]
   var averaged: [Bool]
@@ -190,6 +192,7 @@ struct HeadPlan {
         context += 1
         if reaches { keptContext += 1 }
       }
+      if !kept[j] && batch.keys.sizes[j] > 0 { dropsNothing = false }
       if kept[j] {
         if averaged[j] {
           fullTerms[j] = batch.logSizes[j]

@@ -32,7 +32,7 @@ struct BenchAttentionCommand: ParsableCommand {
 
   @Option(
     name: .customLong("case"),
-    help: ArgumentHelp("exact, paper, mass, gap (listing 1/8), or as in \"mass 1/16\"; by commas.", valueName: "case,…")
+    help: ArgumentHelp("exact, paper, mass, gap, loss (listing 1/8), or as in \"mass 1/16\"; by commas.", valueName: "case,…")
   )
   var cases: CommaList<BenchCase> = .init(BenchCase.standard)
 

@@ -6,6 +6,7 @@ import Reporting
 enum CalibrationText {
   static func show(_ report: CalibrateJob.Report, target: Target, _ output: OutputOptions) throws {
     Console.result(output.json ? document(report) : text(report))
+    if !output.quiet { report.notes.forEach(Console.note) }
     if !report.met, !output.quiet {
       Console.note(
         "The target (\(target.description)) does not hold for any threshold that was measured; the model attends exactly."
@@ -48,7 +49,7 @@ enum CalibrationText {
       ),
       ("achieved", summary(profile.achieved)), ("hold_out", profile.holdOut.map(summary) ?? .null),
       ("profile", .string(report.profilePath)), ("model", .string(report.output)), ("report", .null),
-      ("statistics", .string(report.statisticsPath)), ("exact_error", .number(report.exactError)),
+      ("statistics", report.statisticsPath.map { .string($0) } ?? .null), ("exact_error", .number(report.exactError)),
       ("step_speedup", .number(speedup(report))),
     ]).document
   }
@@ -90,9 +91,14 @@ enum CalibrationText {
       \(report.sites) sites, \(report.description). Exact attention agrees with the original to \
       \(NumberFormat.scientific(report.exactError)).
       \(grids(profile).map { $0 + "\n" }.joined())\
-      Wrote \(report.output), \(report.profilePath) and \(report.statisticsPath).
+      Wrote \(written(report)).
 
       """
+  }
+
+  private static func written(_ report: CalibrateJob.Report) -> String {
+    guard let statistics = report.statisticsPath else { return "\(report.output) and \(report.profilePath)" }
+    return "\(report.output), \(report.profilePath) and \(statistics)"
   }
 
   /// Each grid once, as it was at the calibration's size.

@@ -90,6 +90,20 @@ private func sites(_ m: TinyModel) throws -> [Site] {
     #expect(try sites(m).map(\.kind) == [.cross])
   }
 
+  /// Keys that are one of the joined parts that the queries are all of are the same tokens still.
+  @Test func aPartOfTheQueriesTokensIsNotPooled() throws {
+    var m = TinyModel()
+    m.input("x", 1, [1, 12, 16])
+    m.input("y", 1, [1, 8, 16])
+    m.node("Concat", ["x", "y"], ["all"], ["axis": .int(1)])
+    m.node("Transpose", ["x"], ["kt"], ["perm": .ints([0, 2, 1])])
+    m.node("MatMul", ["all", "kt"], ["scores"])
+    m.node("Softmax", ["scores"], ["p"], ["axis": .int(-1)])
+    m.node("MatMul", ["p", "x"], ["z"])
+    m.output("z", 1)
+    #expect(try sites(m).map(\.kind) == [.`self`])
+  }
+
   @Test func namesAreUnique() throws {
     var m = TinyModel()
     m.input("x", 1, [1, 2, 6, 4])

@@ -66,6 +66,30 @@ import Testing
     }
   }
 
+  /// Beside large numbers float32 rounds scores, whichever their sign, and the original's softmax sees them so.
+  @Test(arguments: available, [1e4, -1e4, 1e6, -1e6] as [Float])
+  func largeNumbersRoundAsInTheOriginal(_ kernel: KernelRow, _ large: Float) throws {
+    let p = problem([1, 1, 83, 139], .float32, seed: 8)
+    // Where it stands on half of the keys, as in `scores + keep · 10000`, the others weigh nothing.
+    for half in [false, true] {
+      p.bias = [[(0..<83).map { i in (0..<139).map { half && ($0 + i) % 2 == 0 ? 0 : large } }]]
+      let result = try p.run(kernel)
+      let (q, k, v) = (p.q[0][0], p.k[0][0], p.v[0][0])
+      let expected = q.indices.map { i -> [Double] in
+        let scores = k.indices.map { j -> Double in
+          let dot = zip(q[i], k[j]).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+          return Double(Float(dot * Double(p.scaled)) + (p.bias?[0][0][i][j] ?? 0))
+        }
+        let top = scores.max() ?? 0
+        let weights = scores.map { exp($0 - top) }
+        let sum = weights.reduce(0, +)
+        return v[0].indices.map { c in zip(weights, v).reduce(0.0) { $0 + $1.0 * Double($1.1[c]) } / sum }
+      }
+      // A score that rounds to the other side moves by float32's step beside the number.
+      #expect(Problem.error(result.output[0][0], expected) < Double(large.magnitude.ulp) * 0.05 + 1e-5)
+    }
+  }
+
   @Test func sparsePoliciesTakeNone() throws {
     let p = problem([1, 1, 83, 139], .float32, seed: 6)
     p.policies = [.exact, .paper]

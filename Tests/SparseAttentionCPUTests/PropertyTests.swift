@@ -110,6 +110,37 @@ import Testing
     #expect(pairs > 1000 && Double(different) < 0.01 * Double(pairs))
   }
 
+  /// A context block that pre-selection drops may be what single queries match best, by far: it must not push aside what
+  /// is left.
+  @Test(arguments: available, [Policy.Rank.gap, .loss])
+  func droppedBlocksLeaveNoTrace(_ kernel: KernelRow, _ rank: Policy.Rank) throws {
+    let p = Problem()
+    (p.headSize, p.valueSize) = (32, 16)
+    p.querySegments = [Segment(.target, length: 128)]
+    p.keySegments = [Segment(.target, length: 128), Segment(.context, length: 256)]
+    p.policies = [Policy(contextKeep: 0.5, droppedContext: .drop, rank: rank)]
+    p.fill(12)
+    var (q, k) = (p.q, p.k)
+    for i in 0..<128 {
+      for c in 0..<32 { q[0][0][i][c] *= 0.1 }
+      q[0][0][i][1] += 3
+      // Alternating, so that the mean query does not see it.
+      q[0][0][i][0] = i % 2 == 0 ? 60 : -60
+    }
+    for j in 0..<384 {
+      for c in 0..<32 { k[0][0][j][c] *= 0.1 }
+      let isHidden = (128..<192).contains(j)
+      k[0][0][j][0] = isHidden ? 60 : 0
+      if j >= 192 { k[0][0][j][1] += 3 }
+    }
+    p.set(q: q, k: k, v: p.v)
+    let selection = try p.select(0, 0, kernel)
+    #expect(!selection.kept[2])
+    let found = try p.run(kernel).output[0][0]
+    #expect(found.allSatisfy { $0.allSatisfy(\.isFinite) })
+    #expect(try Problem.error(found, p.reference(0, 0).output(selection)) < 1e-5)
+  }
+
   @Test(arguments: available)
   func forcedSelections(_ kernel: KernelRow) throws {
     let p = problem([Policy(contextKeep: 0.5), Policy(contextKeep: 0.5, droppedContext: .drop, taylor: .second)])

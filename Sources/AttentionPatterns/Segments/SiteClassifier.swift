@@ -46,7 +46,7 @@ final class SiteClassifier {
     if from.isEmpty || to.isEmpty {
       site.kind = from == to && attention.queryLength == attention.keyLength ? .`self` : .cross
     } else {
-      site.kind = from.isDisjoint(with: to) || isPooled(attention) ? .cross : .`self`
+      site.kind = from.isDisjoint(with: to) || isPooled(attention, query, key) ? .cross : .`self`
     }
     let kinds = key.pieces.map(kind)
     if site.kind == .cross {
@@ -73,10 +73,11 @@ final class SiteClassifier {
     }
   }
 
-  /// Keys of fewer tokens than the queries are no longer these tokens: a window pooled them.
-  private func isPooled(_ attention: Attention) -> Bool {
+  /// Keys of fewer tokens than the queries are no longer these tokens, if they are not a part of theirs: a window pooled
+  /// them.
+  private func isPooled(_ attention: Attention, _ query: AxisContent, _ key: AxisContent) -> Bool {
     guard let queries = attention.queryLength, let keys = attention.keyLength, queries != keys else { return false }
-    return keys.isAtMost(queries)
+    return keys.isAtMost(queries) && !key.pieces.allSatisfy(query.pieces.contains)
   }
 
   private func content(_ operand: Attention.Operand, _ graph: Int) -> AxisContent {
