@@ -47,7 +47,7 @@ public struct ScaleSearch: Sendable {
     }
     guard coarsest - finest > 1 else { return .done(rung: best) }
 
-    let guess = interpolated(known, fallback: target.isQuality == (best != nil) ? finest + 6 : coarsest - 6)
+    let guess = interpolated(known, fallback: target.isQuality == (best != nil) ? finest + 12 : coarsest - 12)
     return .measure(rung: min(max(guess, finest + 1), coarsest - 1))
   }
 
@@ -57,11 +57,11 @@ public struct ScaleSearch: Sendable {
       .filter { $0.margin.isFinite }
       .sorted { abs($0.margin) < abs($1.margin) }
     guard let a = points.first else { return fallback }
-    // Without a second point, or with one that says nothing, assume the slope usually seen: −1.3 dB a rung.
-    var slope = -1.3
+    // Without a second point, or with one that says nothing, assume the slope usually seen: −0.65 dB a rung.
+    var slope = -0.65
     if let b = points.dropFirst().first(where: { $0.rung != a.rung }) {
       let s = (b.margin - a.margin) / (b.rung - a.rung)
-      if s < -0.2 { slope = s }
+      if s < -0.1 { slope = s }
     }
     let crossing = a.rung - a.margin / slope
     guard crossing.isFinite, abs(crossing) < 1e6 else { return fallback }

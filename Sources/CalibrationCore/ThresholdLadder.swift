@@ -2,8 +2,9 @@ import SparseAttention
 
 /// The thresholds on the loss that calibration chooses from: a geometric ladder, finest first.
 ///
-/// A rung is one threshold for every site; four rungs make a factor of two. The loss of a pair of blocks is a share of
-/// a query's attention mass, so it lies between 0 and 1, and thresholds found in practice between 1e-4 and 0.1.
+/// A rung is one threshold for every site; eight rungs make a factor of two, and neighbours differ by about a decibel. The
+/// loss of a pair of blocks is a share of a query's attention mass, so it lies between 0 and 1, and thresholds found in
+/// practice between 1e-4 and 0.1.
 public struct ThresholdLadder: Equatable, Codable, Sendable {
   /// The smallest threshold: lists the most, errs the least.
   public var finest: Double
@@ -15,7 +16,7 @@ public struct ThresholdLadder: Equatable, Codable, Sendable {
   public var edges: TileEdges
 
   public init(
-    finest: Double = 0x1p-15, ratio: Double = 1.189207115002721, count: Int = 49, rank: Policy.Rank = .loss,
+    finest: Double = 0x1p-15, ratio: Double = 1.0905077326652577, count: Int = 97, rank: Policy.Rank = .loss,
     edges: TileEdges = .boxes
   ) {
     self.finest = finest

@@ -7,7 +7,7 @@ import SparseAttention
 extension CalibrateJob {
   /// `calibrate collect`: statistics of these clips alone, to be merged with those of others.
   ///
-  /// Every fourth rung is measured, a factor of four to either side of where the probe expects the target, so that the runs
+  /// Every eighth rung is measured, a factor of four to either side of where the probe expects the target, so that the runs
   /// on other clips measure the same ones.
   public func collect(progress: ProgressReporter) throws(ToolError) -> StatisticsFile {
     do {
@@ -17,7 +17,7 @@ extension CalibrateJob {
         segments: segments)
       var statistics = try collected(&rig, progress)
       let middle = statistics.probe.start(for: target, exactStepSeconds: statistics.exactStepSeconds)
-      let rungs = [-8, -4, 0, 4, 8].map { (middle + $0) / Self.probeStride * Self.probeStride }
+      let rungs = [-2, -1, 0, 1, 2].map { (middle / Self.probeStride + $0) * Self.probeStride }
         .filter { (0..<ladder.count).contains($0) }
       for rung in rungs where !statistics.measured.contains(where: { $0.rung == rung && $0.complete }) {
         let measured = try rig.measure(rung: rung, earlier: statistics.measured, target: nil, progress: progress)

@@ -26,8 +26,8 @@ public struct CalibrateJob: Sendable {
   /// Whole-clip measurements that the search may make.
   public var budget = 8
 
-  /// Every fourth rung is probed: a factor of two in the threshold.
-  static let probeStride = 4
+  /// Every eighth rung is probed: a factor of two in the threshold.
+  static let probeStride = 8
   /// Steps of each case that are probed.
   static let probePhases = 2
   /// One query block in so many is probed.

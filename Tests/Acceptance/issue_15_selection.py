@@ -38,12 +38,12 @@ def clips(names, folder, width):
     return paths
 
 
-def calibrated(folder, names, unseen, frames, size):
+def calibrated(folder, names, unseen, frames, size, target=("--target-psnr", 35)):
     width = int(size.split("x")[0])
     hold_out = [x for path in clips(unseen, folder, width) for x in ("--hold-out", path)]
     start = time.monotonic()
     document = run("calibrate", EDITOR, "--clips", *clips(names, folder, width), *hold_out, "--edit", 5, "--edit", 8,
-                   "--target-psnr", 35, "--frames", frames, "--size", size, "-o", folder / f"{frames}-{size}.onnx", "--json",
+                   *target, "--frames", frames, "--size", size, "-o", folder / f"{frames}-{size}.onnx", "--json",
                    timeout=7200).document
     density = float(np.mean([c["executed_density"] for c in document["cases"]]))
     worst = min(c["psnr"] for c in document["cases"])
@@ -69,9 +69,13 @@ def long_rows(table, folder):
     for frames, size, names, unseen_names in [(8, "128x128", CALIBRATION, UNSEEN),
                                               (16, "192x128", CALIBRATION[:2], UNSEEN[:1])]:
         worst, density, unseen, seconds = calibrated(folder, names, unseen_names, frames, size)
-        table.row(f"35 dB, {frames} frames of {size}", "reached, 35 dB on the unseen, density ≤ 0.05",
+        table.row(f"35 dB, {frames} frames of {size}", "reached, density ≤ 0.05",
                   f"worst {worst:.2f} dB at density {density:.4f}; unseen {unseen:.2f} dB; {seconds:.0f} s",
                   worst >= 35 and density <= 0.05 and unseen >= 35)
+        worst, density, unseen, seconds = calibrated(folder, names, unseen_names, frames, size, ("--target-density", 0.05))
+        table.row(f"density 0.05, {frames} frames of {size}", "35 dB on the unseen",
+                  f"unseen {unseen:.2f} dB at density {density:.4f}; worst calibrated {worst:.2f} dB; {seconds:.0f} s",
+                  density <= 0.05 and unseen >= 35)
 
 
 def attention(tokens, heads, size, rank, compute):

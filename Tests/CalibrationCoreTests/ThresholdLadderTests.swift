@@ -11,7 +11,7 @@ import Testing
     #expect(ladder.policy(3).rank == .gap)
     #expect(ladder.edges == .shared)
     #expect(ladder != ThresholdLadder())
-    #expect(ladder == ThresholdLadder(rank: .gap, edges: .shared))
+    #expect(ladder == ThresholdLadder(ratio: 1.189207115002721, count: 49, rank: .gap, edges: .shared))
   }
 
   @Test(arguments: Policy.Rank.allCases, TileEdges.allCases)
@@ -25,11 +25,11 @@ import Testing
     #expect(throws: DecodingError.self) { try JSONDecoder().decode(ThresholdLadder.self, from: Data(text.utf8)) }
   }
 
-  /// Four rungs make a factor of two, and each asks of every head what its threshold says.
+  /// Eight rungs make a factor of two, and each asks of every head what its threshold says.
   @Test func rungsAreAGeometricLadder() {
     let ladder = ThresholdLadder()
-    for rung in 4..<ladder.count {
-      #expect(abs(ladder.threshold(rung) / ladder.threshold(rung - 4) - 2) < 1e-5)
+    for rung in 8..<ladder.count {
+      #expect(abs(ladder.threshold(rung) / ladder.threshold(rung - 8) - 2) < 1e-5)
     }
     #expect(ladder.policy(8).select == .threshold(ladder.threshold(8)))
     #expect(ladder.points(heads: 3).count == ladder.count + 1)
