@@ -137,7 +137,7 @@ import VideoPipeline
     #expect(throws: YAMLSchemaError.self) { try YAMLValue.document(text + text + text, file: "y") }
   }
 
-  @Test(arguments: ["\"rung\":4", "\"rungs\":[0,4]", "\"count\":49", "\"squared_error\":[0.1,0.2]", "\"samples\":1"])
+  @Test(arguments: ["\"rung\":4", "\"rungs\":[0,4]", "\"count\":97", "\"squared_error\":[0.1,0.2]", "\"samples\":1"])
   func statisticsThatDoNotGoTogether(part: String) throws {
     let text = String(decoding: try Self.statistics().encoded(), as: UTF8.self)
     #expect(text.contains(part))
