@@ -135,11 +135,12 @@ func gather<H: Half>(_ half: H.Type, _ a: isa_pack, _ pointers: UnsafeMutablePoi
   }
 }
 
-/// Adds a row's squares about `origin`, a row of the same block: its columns are as far from their mean as it is, so
-/// that little cancels in the end.
-@inline(__always) func addSquares(_ sum: MutableFloats, _ x: V, _ origin: V, weight: V) {
-  let d = (x - origin) * weight
-  store(sum, fma(load(sum), d, d))
+/// Adds two rows' squares about `origin`, a row of the same block: its columns are as far from their mean as it is, so
+/// that little cancels in the end. The second row counts by `keep`.
+@inline(__always) func addSquares(_ sum: MutableFloats, _ x: V, _ z: V, _ origin: V, keep: V) {
+  let d = x - origin
+  let e = (z - origin) * keep
+  store(sum, fma(fma(load(sum), d, d), e, e))
 }
 
 /// From sums of squares about `origin` to variances.
@@ -191,10 +192,8 @@ func packKeys(_ pointer: UnsafePointer<isa_pack>) {
           if let variance = a.variance {
             let o = load(origin + c)
             let p = load(origin + c + 16)
-            addSquares(variance + c, x, o, weight: splat(1))
-            addSquares(variance + c, z, o, weight: keep)
-            addSquares(variance + c + 16, y, p, weight: splat(1))
-            addSquares(variance + c + 16, w, p, weight: keep)
+            addSquares(variance + c, x, z, o, keep: keep)
+            addSquares(variance + c + 16, y, w, p, keep: keep)
           }
           c &+= 32
         }
@@ -210,9 +209,7 @@ func packKeys(_ pointer: UnsafePointer<isa_pack>) {
       store(to + width + c, z)
       if let mean = a.mean { store(mean + c, load(mean + c) + fma(x, z, keep)) }
       if let variance = a.variance {
-        let o = load(origin + c)
-        addSquares(variance + c, x, o, weight: splat(1))
-        addSquares(variance + c, z, o, weight: keep)
+        addSquares(variance + c, x, z, load(origin + c), keep: keep)
       }
       c &+= lanes
     }
@@ -374,7 +371,9 @@ func meanRows(_ pointer: UnsafePointer<isa_pack>) {
     var c = 0
     while c < width {
       store(mean + c, load(mean + c) + load(x + c))
-      if let variance = a.variance { addSquares(variance + c, load(x + c), load(origin + c), weight: splat(1)) }
+      if let variance = a.variance {
+        addSquares(variance + c, load(x + c), load(x + c), load(origin + c), keep: splat(0))
+      }
       c &+= lanes
     }
     i &+= 1

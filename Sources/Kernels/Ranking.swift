@@ -58,12 +58,27 @@ func sum(_ s: MutableFloats, _ count: Int) -> V {
 /// block's log-sum-exp under the mean query, and `about`, that of the queries about it.
 @inline(__always)
 func loss<P: Product>(_ product: P.Type, _ s: MutableFloats, _ keys: Int, _ logSize: Float, _ about: V) -> V {
+  // Maximum and sum in one pass, two chains of each.
   var m = load(s)
-  var i = 1
-  while i < keys {
-    m = isa_max(m, load(s + i &* 64))
-    i &+= 1
+  var n = m
+  var total = splat(0)
+  var other = total
+  var i = 0
+  while i &+ 1 < keys {
+    let u = load(s + i &* 64)
+    let v = load(s + (i &+ 1) &* 64)
+    m = isa_max(m, u)
+    n = isa_max(n, v)
+    total += u
+    other += v
+    i &+= 2
   }
+  if i < keys {
+    let u = load(s + i &* 64)
+    m = isa_max(m, u)
+    total += u
+  }
+  m = isa_max(m, n)
   var x = splat(0)
   var y = x
   i = 0
@@ -79,7 +94,7 @@ func loss<P: Product>(_ product: P.Type, _ s: MutableFloats, _ keys: Int, _ logS
     x += P.pack == 1 ? exp2(u) : exp2Short(u)
   }
   let ln2 = Float(0.6931471805599453)
-  let passed = log2(x + y) + (m - sum(s, keys) * splat(1 / Float(keys))) - splat(logSize)
+  let passed = log2(x + y) + (m - (total + other) * splat(1 / Float(keys))) - splat(logSize)
   let under = isa_max(passed, splat(0)) * splat(ln2)
   let bound = splat(logSize * ln2)
   let large = (under + bound) * (under + bound) / (bound + bound)
